@@ -1,0 +1,107 @@
+import type { UserError } from '../domain/errors.ts'
+import type { Instant, Milliseconds } from '../domain/instant.ts'
+import type { HttpMethod, Job, MisfirePolicy, OverlapPolicy } from '../domain/job.ts'
+import type { ScheduleInput } from '../domain/scheduleInput.ts'
+
+// What callers ask for, as the API hands it over: scalars are read (instants and durations in milliseconds, JSON as its value),
+// `undefined` is "not given", `null` is "null was given". Whether it keeps the rules is for the commands to say.
+
+export interface TargetInput {
+  readonly http?: HttpTargetInput | null | undefined
+  readonly handler?: { readonly handler: string } | null | undefined
+  readonly command?: { readonly executable: string; readonly args?: readonly string[] | null | undefined } | null | undefined
+}
+
+export interface HttpTargetInput {
+  readonly url: string
+  readonly method: HttpMethod
+  readonly headers?: readonly HttpHeaderInput[] | null | undefined
+  readonly expectStatus?: readonly string[] | null | undefined
+  readonly secret?: string | null | undefined
+}
+
+export interface HttpHeaderInput {
+  readonly name: string
+  readonly value?: string | null | undefined
+  readonly secret: boolean
+}
+
+export interface PoliciesInput {
+  readonly overlap?: OverlapPolicy | null | undefined
+  readonly misfire?: MisfirePolicy | null | undefined
+  readonly misfireGrace?: Milliseconds | null | undefined
+  readonly catchupWindow?: Milliseconds | null | undefined
+  readonly maxAttempts?: number | null | undefined
+  readonly backoff?: BackoffInput | null | undefined
+  readonly timeout?: Milliseconds | null | undefined
+  readonly priority?: number | null | undefined
+  readonly concurrencyKey?: string | null | undefined
+  readonly maxConcurrency?: number | null | undefined
+  readonly pauseAfterFailures?: number | null | undefined
+}
+
+export interface BackoffInput {
+  readonly initial?: Milliseconds | null | undefined
+  readonly factor?: number | null | undefined
+  readonly max?: Milliseconds | null | undefined
+  readonly jitter?: boolean | null | undefined
+}
+
+export interface PauseInput {
+  readonly note: string
+  readonly until?: Instant | null | undefined
+}
+
+export interface CreateJobInput {
+  readonly name: string
+  readonly description?: string | null | undefined
+  readonly tags?: readonly string[] | null | undefined
+  readonly schedule: ScheduleInput
+  readonly target?: TargetInput | null | undefined
+  readonly payload?: unknown
+  readonly policies?: PoliciesInput | null | undefined
+  readonly pause?: PauseInput | null | undefined
+  readonly onConflict: 'FAIL' | 'UPDATE' | 'KEEP'
+}
+
+export interface UpdateJobInput {
+  readonly id: string
+  readonly expectedVersion?: number | null | undefined
+  readonly name?: string | null | undefined
+  readonly description?: string | null | undefined
+  readonly tags?: readonly string[] | null | undefined
+  readonly schedule?: ScheduleInput | null | undefined
+  readonly target?: TargetInput | null | undefined
+  readonly payload?: unknown
+  readonly policies?: PoliciesInput | null | undefined
+}
+
+export interface TriggerJobInput {
+  readonly id: string
+  readonly payload?: unknown
+  readonly overlap?: OverlapPolicy | null | undefined
+  readonly idempotencyKey?: string | null | undefined
+}
+
+export interface RerunInput {
+  readonly id: string
+  readonly payload?: unknown
+  readonly idempotencyKey?: string | null | undefined
+}
+
+/** Who asks, for `triggeredBy` and `Pause.by`. */
+export interface Caller {
+  readonly name: string
+}
+
+/** What every command answers: its value, or what is wrong as data. Only what is no fault of the caller throws. */
+export type CommandResult<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly errors: readonly UserError[] }
+
+/** What a command needs of the workers: whether a target may exist at all. Given by main, so that commands know no handler code. */
+export interface TargetRules {
+  /**
+   * What is wrong with a target and the payload its runs get, as far as it can be known before it runs: unknown handler, payload its
+   * schema refuses, command not allowed, an address that is not public. `path` is relative to the input: ['target', 'http', 'url'].
+   */
+  check(job: Pick<Job, 'target' | 'payload'>): Promise<readonly UserError[]>
+}
