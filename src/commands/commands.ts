@@ -1,4 +1,12 @@
+import { cancelRun } from './cancelRun.ts'
+import type { CommandContext } from './context.ts'
+import { createJob } from './createJob.ts'
+import { deleteJob } from './deleteJob.ts'
 import type { Caller, CommandResult, CreateJobInput, PauseInput, RerunInput, TriggerJobInput, UpdateJobInput } from './inputs.ts'
+import { pauseJob, resumeJob } from './pauseJob.ts'
+import { rerun } from './rerun.ts'
+import { triggerJob } from './triggerJob.ts'
+import { updateJob } from './updateJob.ts'
 
 /** Every change a caller may ask for. Each answers with ids: who wants the object reads it. */
 export interface Commands {
@@ -11,4 +19,17 @@ export interface Commands {
   triggerJob(input: TriggerJobInput, caller: Caller): Promise<CommandResult<{ readonly runId: string; readonly replayed: boolean }>>
   cancelRun(input: { readonly id: string }, caller: Caller): Promise<CommandResult<{ readonly runId: string }>>
   rerun(input: RerunInput, caller: Caller): Promise<CommandResult<{ readonly runId: string }>>
+}
+
+export function createCommands(context: CommandContext): Commands {
+  return {
+    createJob: (input, caller) => createJob(context, input, caller),
+    updateJob: (input, caller) => updateJob(context, input, caller),
+    deleteJob: (input) => deleteJob(context, input),
+    pauseJob: (input, caller) => pauseJob(context, input, caller),
+    resumeJob: (input) => resumeJob(context, input),
+    triggerJob: (input, caller) => triggerJob(context, input, caller),
+    cancelRun: (input) => cancelRun(context, input),
+    rerun: (input, caller) => rerun(context, input, caller),
+  }
 }

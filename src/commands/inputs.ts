@@ -1,51 +1,15 @@
 import type { UserError } from '../domain/errors.ts'
-import type { Instant, Milliseconds } from '../domain/instant.ts'
-import type { HttpMethod, Job, MisfirePolicy, OverlapPolicy } from '../domain/job.ts'
+import type { Instant } from '../domain/instant.ts'
+import type { Job, OverlapPolicy } from '../domain/job.ts'
+import type { PoliciesInput } from '../domain/policies.ts'
 import type { ScheduleInput } from '../domain/scheduleInput.ts'
+import type { TargetInput } from '../domain/target.ts'
+
+export type { BackoffInput, PoliciesInput } from '../domain/policies.ts'
+export type { HttpHeaderInput, HttpTargetInput, TargetInput } from '../domain/target.ts'
 
 // What callers ask for, as the API hands it over: scalars are read (instants and durations in milliseconds, JSON as its value),
 // `undefined` is "not given", `null` is "null was given". Whether it keeps the rules is for the commands to say.
-
-export interface TargetInput {
-  readonly http?: HttpTargetInput | null | undefined
-  readonly handler?: { readonly handler: string } | null | undefined
-  readonly command?: { readonly executable: string; readonly args?: readonly string[] | null | undefined } | null | undefined
-}
-
-export interface HttpTargetInput {
-  readonly url: string
-  readonly method: HttpMethod
-  readonly headers?: readonly HttpHeaderInput[] | null | undefined
-  readonly expectStatus?: readonly string[] | null | undefined
-  readonly secret?: string | null | undefined
-}
-
-export interface HttpHeaderInput {
-  readonly name: string
-  readonly value?: string | null | undefined
-  readonly secret: boolean
-}
-
-export interface PoliciesInput {
-  readonly overlap?: OverlapPolicy | null | undefined
-  readonly misfire?: MisfirePolicy | null | undefined
-  readonly misfireGrace?: Milliseconds | null | undefined
-  readonly catchupWindow?: Milliseconds | null | undefined
-  readonly maxAttempts?: number | null | undefined
-  readonly backoff?: BackoffInput | null | undefined
-  readonly timeout?: Milliseconds | null | undefined
-  readonly priority?: number | null | undefined
-  readonly concurrencyKey?: string | null | undefined
-  readonly maxConcurrency?: number | null | undefined
-  readonly pauseAfterFailures?: number | null | undefined
-}
-
-export interface BackoffInput {
-  readonly initial?: Milliseconds | null | undefined
-  readonly factor?: number | null | undefined
-  readonly max?: Milliseconds | null | undefined
-  readonly jitter?: boolean | null | undefined
-}
 
 export interface PauseInput {
   readonly note: string

@@ -24,7 +24,12 @@ export interface Store {
    * Reads a job with its position and active runs, lets `decide` say what to write, and writes it, in one transaction in which nobody
    * else changes that job. `decide` gets null where no such job lives.
    */
-  changeJob<Refusal>(jobId: string, decide: (current: JobSnapshot | null) => JobWrite | { readonly refuse: Refusal }): Promise<ChangeResult<Refusal>>
+  changeJob<Refusal>(
+    jobId: string,
+    decide: (current: JobSnapshot | null) => JobWrite | { readonly refuse: Refusal },
+    /** Reads the run that holds this key into the snapshot's `idempotent`. */
+    options?: { readonly idempotencyKey: string | null },
+  ): Promise<ChangeResult<Refusal>>
 
   /** As changeJob, for one run and its job. `decide` gets null where no such run is, or its job was deleted. */
   changeRun<Refusal>(runId: string, decide: (current: RunSnapshot | null) => RunWrite | { readonly refuse: Refusal }): Promise<RunChangeResult<Refusal>>
@@ -117,7 +122,7 @@ export interface JobSnapshot {
   readonly job: Job
   readonly position: Position
   readonly active: readonly ActiveRun[]
-  /** The run that holds `idempotencyKey`, where one was asked for with `withIdempotencyKey`. */
+  /** The run of this job that holds the idempotency key asked for, if any. */
   readonly idempotent: { readonly runId: string; readonly hash: string; readonly queuedAt: Instant } | null
 }
 
@@ -162,8 +167,6 @@ export type RunWrite =
   | { readonly kind: 'cancel'; readonly now: Instant }
   /** A RETRYING run may start now. */
   | { readonly kind: 'retry-now'; readonly now: Instant }
-  /** Stores another run of the same job. */
-  | { readonly kind: 'new-run'; readonly run: NewRun; readonly cancels: readonly string[]; readonly now: Instant }
   | { readonly kind: 'nothing' }
 
 export type RunChangeResult<Refusal> = { readonly kind: 'written' } | { readonly kind: 'refused'; readonly refusal: Refusal }

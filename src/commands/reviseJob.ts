@@ -1,0 +1,102 @@
+import { type Checked, refused, type UserError, userError } from '../domain/errors.ts'
+import type { Instant } from '../domain/instant.ts'
+import type { Job, Pause } from '../domain/job.ts'
+import { pauseErrors } from '../domain/jobFields.ts'
+import { occurrencesOf } from '../domain/occurrences.ts'
+import { schedulesEqual } from '../domain/parseSchedule.ts'
+import { standing } from '../domain/plan.ts'
+import type { Schedule } from '../domain/schedule.ts'
+import type { JobSnapshot, JobWrite } from '../engine/store/store.ts'
+import { type CommandContext, closeUpToNow, type Refusal } from './context.ts'
+import type { JobDraft } from './draft.ts'
+import type { CommandResult, PauseInput } from './inputs.ts'
+import { noSuchJob, versionConflict } from './refusals.ts'
+
+interface Revising {
+  readonly expectedVersion: number | null
+  /** Pauses the job, or replaces the note and end of its pause. */
+  readonly pause: PauseInput | undefined
+  readonly by: string
+}
+
+/**
+ * Makes a job what `draftOf` says. The target's rules (which may ask the DNS) are checked before the transaction, on the version that was read;
+ * a job that moved on meanwhile is read again. A change of the schedule closes the revision at this moment and opens another; an
+ * edit that changes nothing writes nothing.
+ */
+export async function reviseJob(
+  context: CommandContext,
+  jobId: string,
+  draftOf: (job: Job, now: Instant) => Checked<JobDraft>,
+  options: Revising,
+): Promise<CommandResult<{ readonly jobId: string }>> {
+  for (;;) {
+    const current = await context.store.job({ id: jobId })
+    if (current === null) return refused(noSuchJob(jobId))
+    const { job } = current
+    const now = context.now()
+    const draft = draftOf(job, now)
+    if (!draft.ok) return draft
+    const faults = [...(options.pause ? pauseErrors(options.pause, now, ['pause']) : []), ...(await targetFaults(context, job, draft.value))]
+    if (faults.length > 0) return refused(...faults)
+
+    const result = await context.store.changeJob<Refusal | 'moved-on'>(jobId, (snapshot) => {
+      if (snapshot === null) return { refuse: [noSuchJob(jobId)] }
+      const conflict = versionConflict(options.expectedVersion, snapshot.job)
+      if (conflict !== null) return { refuse: [conflict] }
+      if (snapshot.job.version !== job.version) return { refuse: 'moved-on' }
+      return revision(snapshot, draft.value, options, context.now())
+    })
+    if (result.kind === 'written') return { ok: true, value: { jobId } }
+    if (result.kind === 'name-taken') return refused(userError('NAME_TAKEN', ['name'], `A job named ${JSON.stringify(draft.value.name)} exists already: ${result.existingId}.`))
+    if (result.refusal !== 'moved-on') return refused(...result.refusal)
+  }
+}
+
+/** Rules speak of what the edit changes: a job whose handler has gone since can still be renamed. */
+async function targetFaults(context: CommandContext, job: Job, draft: JobDraft): Promise<readonly UserError[]> {
+  const same = draft.payload === job.payload && JSON.stringify(draft.target) === JSON.stringify(job.target)
+  return same ? [] : context.targetRules.check(draft)
+}
+
+function revision(snapshot: JobSnapshot, draft: JobDraft, { pause: pauseInput, by }: Revising, now: Instant): JobWrite {
+  const newSchedule = !schedulesEqual(draft.schedule, snapshot.job.schedule)
+  const changed = newSchedule || pauseInput !== undefined || !sameFields(draft, snapshot.job)
+  if (!changed) return { event: null, now }
+
+  const closed = closeUpToNow(snapshot, now)
+  const pause: Pause | null = pauseInput === undefined ? closed.job.pause : { since: now, until: pauseInput.until ?? null, note: pauseInput.note, by }
+  const number = newSchedule ? snapshot.job.revision + 1 : snapshot.job.revision
+  const job: Job = { ...closed.job, ...draft, pause, revision: number, version: snapshot.job.version + 1, updatedAt: now }
+  const scheduledRuns = maxRunsOf(draft.schedule) === maxRunsOf(snapshot.job.schedule) ? closed.position.scheduledRuns : 0
+  const ended = newSchedule ? exhausted(draft.schedule, scheduledRuns) : closed.position.completed
+  return {
+    job,
+    plan: closed.plan,
+    position: { plannedUntil: closed.moment, scheduledRuns, ...standing({ job, occurrences: occurrencesOf(job.schedule), plannedUntil: closed.moment, ended }) },
+    ...(newSchedule
+      ? {
+          newRevision: {
+            closeAt: closed.plan.position.revisionEnds ?? closed.moment,
+            open: { number, schedule: draft.schedule, from: closed.moment, until: null },
+          },
+        }
+      : {}),
+    event: 'UPDATED',
+    now,
+  }
+}
+
+function sameFields(draft: JobDraft, job: Job): boolean {
+  const { name, description, tags, target, payload, policies } = job
+  return JSON.stringify({ ...draft, schedule: null }) === JSON.stringify({ name, description, tags, schedule: null, target, payload, policies })
+}
+
+function maxRunsOf(schedule: Schedule): number | null {
+  return schedule.kind === 'once' ? null : schedule.maxRuns
+}
+
+function exhausted(schedule: Schedule, scheduledRuns: number): boolean {
+  const maxRuns = maxRunsOf(schedule)
+  return maxRuns !== null && scheduledRuns >= maxRuns
+}

@@ -1,0 +1,41 @@
+import { type Instant, type Milliseconds, SECOND } from '../domain/instant.ts'
+import type { Outcome } from '../domain/run.ts'
+import type { AttemptKey, Store } from '../engine/store/store.ts'
+import type { Log } from '../log.ts'
+
+const BATCH = 500
+/** A running attempt that was asked to cancel has so long to end by itself; its worker ends it sooner if it lives. */
+const CANCEL_DEADLINE: Milliseconds = 10 * SECOND
+
+export interface RecoverDeps {
+  readonly store: Store
+  readonly log: Log
+  readonly now: () => Instant
+  /** The clock that leases are measured by: it never jumps. */
+  readonly leaseNow: () => Instant
+  readonly random: () => number
+}
+
+/**
+ * Ends attempts whose worker does not: those whose lease ran out are LOST, those asked to cancel long ago are CANCELLED. What follows
+ * from that is settled as for any other outcome. `everything`: this process holds the database alone and has just started, so every
+ * attempt under way is some dead process's.
+ *
+ * @returns how many attempts it ended
+ */
+export async function recover(deps: RecoverDeps, { everything }: { readonly everything: boolean }): Promise<number> {
+  const lost = await endAll(deps, { kind: 'LOST' }, () => deps.store.lostAttempts({ now: deps.leaseNow(), everything, limit: BATCH }))
+  if (lost > 0) deps.log.warn({ attempts: lost }, everything ? 'ended the attempts that the last process left' : 'ended attempts whose lease ran out')
+  const overdue = await endAll(deps, { kind: 'CANCELLED' }, () => deps.store.overdueCancels(deps.now() - CANCEL_DEADLINE, BATCH))
+  return lost + overdue
+}
+
+async function endAll({ store, now, random }: RecoverDeps, outcome: Outcome, find: () => Promise<readonly AttemptKey[]>): Promise<number> {
+  let ended = 0
+  for (;;) {
+    const attempts = await find()
+    if (attempts.length === 0) return ended
+    await store.settle(attempts.map((attempt) => ({ runId: attempt.runId, attempt: attempt.attempt, outcome, now: now(), random: random() })))
+    ended += attempts.length
+  }
+}

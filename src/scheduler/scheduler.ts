@@ -1,0 +1,151 @@
+import { idFactory } from '../domain/ids.ts'
+import type { Instant, Milliseconds } from '../domain/instant.ts'
+import { MINUTE, SECOND } from '../domain/instant.ts'
+import type { Position } from '../domain/job.ts'
+import type { Plan } from '../domain/ledger.ts'
+import { planJob } from '../domain/plan.ts'
+import type { ActiveRun } from '../domain/run.ts'
+import type { Bus } from '../engine/bus/bus.ts'
+import type { GuardedPlan, Store } from '../engine/store/store.ts'
+import type { Log } from '../log.ts'
+import type { Service } from '../services.ts'
+import { type Definition, Definitions } from './definitions.ts'
+
+/** Jobs planned in one transaction: more brings nothing, and one commit stalls the loop for some milliseconds at most. */
+const BATCH = 500
+/** Longest sleep. Clocks jump and hints get lost; and Node turns a wait of 2^31 ms or more into 1 ms. */
+const LONGEST_SLEEP: Milliseconds = MINUTE
+/** A job that cannot be planned is looked at again so much later, so that it holds up nobody. */
+const QUARANTINE: Milliseconds = MINUTE
+const FIRST_BACKOFF: Milliseconds = 100
+const LONGEST_BACKOFF: Milliseconds = 5 * SECOND
+
+export interface SchedulerDeps {
+  readonly store: Store
+  readonly bus: Bus
+  readonly log: Log
+  readonly now: () => Instant
+  readonly randomBytes: (bytes: Uint8Array) => void
+}
+
+/**
+ * Decides what shall run, and when to look again. The loop only adds sleep and patience to `tick()`:
+ *
+ *   tick until nothing is due → sleep until the earliest wakeAt (or a hint, or a minute) → tick …
+ */
+export class Scheduler implements Service {
+  readonly name = 'scheduler'
+  readonly #deps: SchedulerDeps
+  readonly #definitions: Definitions
+  readonly #newId: ReturnType<typeof idFactory>
+  #stopped = true
+  #loop: Promise<void> = Promise.resolve()
+  /** Ends the sleep under way. */
+  #wake: () => void = () => {}
+  /** When the sleep under way ends; a hint for a later instant need not disturb it. */
+  #sleepsUntil: Instant = Number.POSITIVE_INFINITY
+  #hinted = false
+  #unsubscribe: () => void = () => {}
+
+  constructor(deps: SchedulerDeps) {
+    this.#deps = deps
+    this.#definitions = new Definitions(deps.store)
+    this.#newId = idFactory(deps.randomBytes)
+  }
+
+  async start(): Promise<void> {
+    this.#stopped = false
+    this.#unsubscribe = this.#deps.bus.subscribe((hint) => {
+      if (hint.kind === 'jobs' && (hint.wakeAt === null || hint.wakeAt < this.#sleepsUntil)) this.#rouse()
+    })
+    this.#loop = this.#run()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#unsubscribe()
+    this.#rouse()
+    await this.#loop
+  }
+
+  /** Whether the loop is going on. */
+  get running(): boolean {
+    return !this.#stopped
+  }
+
+  /** One round: plans up to a batch of due jobs. Answers how many were due. */
+  async tick(): Promise<number> {
+    const { store, now } = this.#deps
+    const moment = now()
+    const positions = await store.duePositions(moment, BATCH)
+    if (positions.length === 0) return 0
+    const definitions = await this.#definitions.of(positions)
+    const active = await this.#activeRuns(positions)
+    const plans: GuardedPlan[] = []
+    for (const position of positions) {
+      const definition = definitions.get(position.jobId)
+      if (definition === undefined) continue
+      plans.push({ plan: this.#plan(definition, position, active.get(position.jobId) ?? [], moment), from: position })
+    }
+    await store.commitPlans(plans, moment)
+    return positions.length
+  }
+
+  async #run(): Promise<void> {
+    let backoff = FIRST_BACKOFF
+    while (!this.#stopped) {
+      try {
+        this.#hinted = false
+        while (!this.#stopped && (await this.tick()) === BATCH);
+        await this.#sleepUntil((await this.#deps.store.nextWakeAt()) ?? Number.POSITIVE_INFINITY)
+        backoff = FIRST_BACKOFF
+      } catch (error) {
+        this.#deps.log.error({ err: error, retryInMs: backoff }, 'planning failed; trying again')
+        this.#hinted = false
+        await this.#sleepUntil(this.#deps.now() + backoff)
+        backoff = Math.min(backoff * 2, LONGEST_BACKOFF)
+      }
+    }
+  }
+
+  async #activeRuns(positions: readonly Position[]): Promise<ReadonlyMap<string, readonly ActiveRun[]>> {
+    const busy = positions.filter((position) => position.activeRuns > 0).map((position) => position.jobId)
+    return busy.length === 0 ? new Map() : this.#deps.store.activeRuns(busy)
+  }
+
+  /** A job that cannot be planned (a defect of ours) is logged and put off; the others fire. */
+  #plan({ job, occurrences }: Definition, position: Position, active: readonly ActiveRun[], now: Instant): Plan {
+    try {
+      return planJob({ job, position, active, now, occurrences, maintenance: [], closing: false, newRunId: () => this.#newId('run', now) })
+    } catch (error) {
+      this.#deps.log.error({ err: error, jobId: job.id, schedule: job.schedule }, 'a job could not be planned; it is looked at again in a minute')
+      const { plannedUntil, scheduledRuns, nextRunAt, completed } = position
+      const waiting = { plannedUntil, scheduledRuns, nextRunAt, completed, wakeAt: now + QUARANTINE, revisionEnds: null, pauseEnds: false }
+      return { jobId: job.id, revision: job.revision, entries: [], cancels: [], position: waiting }
+    }
+  }
+
+  #rouse(): void {
+    this.#hinted = true
+    this.#wake()
+  }
+
+  /** Sleeps until an instant of the wall clock, a hint, or a minute has passed; the caller looks at the clock again. */
+  #sleepUntil(instant: Instant): Promise<void> {
+    const delay = Math.min(Math.max(instant - this.#deps.now(), 0), LONGEST_SLEEP)
+    // A hint that came between the look and the sleep would otherwise be slept through.
+    if (this.#hinted || this.#stopped || delay === 0) return new Promise((resolve) => setImmediate(resolve))
+    this.#sleepsUntil = this.#deps.now() + delay
+    return new Promise((resolve) => {
+      const timer = setTimeout(done, delay)
+      const self = this
+      function done() {
+        clearTimeout(timer)
+        self.#wake = () => {}
+        self.#sleepsUntil = Number.POSITIVE_INFINITY
+        resolve()
+      }
+      this.#wake = done
+    })
+  }
+}
