@@ -1,0 +1,72 @@
+import { randomFillSync } from 'node:crypto'
+import type { TestContext } from 'node:test'
+import type { Commands } from '../../src/commands/commands.ts'
+import { createCommands } from '../../src/commands/commands.ts'
+import type { CreateJobInput } from '../../src/commands/inputs.ts'
+import { type Engine, openEngine } from '../../src/engine/engine.ts'
+import { Scheduler } from '../../src/scheduler/scheduler.ts'
+import type { TargetRules } from '../../src/worker/targetRules.ts'
+import { temporaryDirectory } from './temporary.ts'
+
+/** A log that keeps what it was told. */
+export function keepingLog() {
+  const entries: { level: string; message: string; fields: object }[] = []
+  const at = (level: string) => (fields: object, message: string) => {
+    entries.push({ level, message, fields })
+  }
+  return { entries, log: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') } }
+}
+
+/** A clock that a test moves by hand. */
+export class HandClock {
+  instant: number
+  constructor(instant: number) {
+    this.instant = instant
+  }
+  readonly now = (): number => this.instant
+  forward(milliseconds: number): number {
+    this.instant += milliseconds
+    return this.instant
+  }
+}
+
+export const everythingAllowed: TargetRules = { check: async () => [] }
+export const caller = { name: 'tester' }
+
+/** Noon of an ordinary day. */
+export const NOON = Date.UTC(2026, 5, 10, 12)
+
+export interface Parts {
+  readonly engine: Engine
+  readonly clock: HandClock
+  readonly commands: Commands
+  readonly scheduler: Scheduler
+  readonly entries: ReturnType<typeof keepingLog>['entries']
+  /** Creates a job that must be accepted; answers its id. */
+  create(input: Partial<CreateJobInput>): Promise<string>
+}
+
+/** A real engine on a fresh file, with commands and a scheduler that a test ticks by hand. Closed when the test ends. */
+export async function openParts(t: TestContext, options: { targetRules?: TargetRules } = {}): Promise<Parts> {
+  const { entries, log } = keepingLog()
+  const clock = new HandClock(NOON)
+  const engine = await openEngine({ databaseUrl: `file:${temporaryDirectory()}/orrery.db`, instanceId: 'ins_test', log: log as never })
+  t.after(() => engine.close())
+  const commands = createCommands({ store: engine.store, targetRules: options.targetRules ?? everythingAllowed, now: clock.now })
+  const scheduler = new Scheduler({
+    store: engine.store,
+    bus: engine.bus,
+    log: log as never,
+    now: clock.now,
+    randomBytes: (bytes) => randomFillSync(bytes),
+  })
+  const create = async (input: Partial<CreateJobInput>) => {
+    const result = await commands.createJob(
+      { name: 'minutely', schedule: { interval: { every: 60_000 } }, onConflict: 'FAIL', ...input },
+      caller,
+    )
+    if (!result.ok) throw new Error(JSON.stringify(result.errors))
+    return result.value.jobId
+  }
+  return { engine, clock, commands, scheduler, entries, create }
+}
