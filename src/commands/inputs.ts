@@ -1,6 +1,6 @@
 import type { UserError } from '../domain/errors.ts'
 import type { Instant } from '../domain/instant.ts'
-import type { Job, OverlapPolicy } from '../domain/job.ts'
+import type { OverlapPolicy } from '../domain/job.ts'
 import type { PoliciesInput } from '../domain/policies.ts'
 import type { ScheduleInput } from '../domain/scheduleInput.ts'
 import type { TargetInput } from '../domain/target.ts'
@@ -60,12 +60,3 @@ export interface Caller {
 
 /** What every command answers: its value, or what is wrong as data. Only what is no fault of the caller throws. */
 export type CommandResult<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly errors: readonly UserError[] }
-
-/** What a command needs of the workers: whether a target may exist at all. Given by main, so that commands know no handler code. */
-export interface TargetRules {
-  /**
-   * What is wrong with a target and the payload its runs get, as far as it can be known before it runs: unknown handler, payload its
-   * schema refuses, command not allowed, an address that is not public. `path` is relative to the input: ['target', 'http', 'url'].
-   */
-  check(job: Pick<Job, 'target' | 'payload'>): Promise<readonly UserError[]>
-}

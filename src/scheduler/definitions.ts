@@ -11,39 +11,43 @@ export interface Definition {
 /** Jobs remembered at most: some 20 MB, so that a million stored jobs do not become a million in memory. */
 const CAPACITY = 20_000
 
+interface Entry extends Definition {
+  /** Of the position that was read before the job was. */
+  readonly version: number
+}
+
 /**
- * Remembers the wide part of jobs, so that a fire reads narrow rows alone. An entry is good as long as the position names its version:
- * every command that changes a job raises both in one transaction.
+ * Remembers the wide part of jobs, so that a fire reads narrow rows alone. An entry is good as long as the position has the version it
+ * was read for: whatever changes a job raises that version in the same transaction. A job that changed between the two reads is
+ * remembered under the older version: its plan is then refused by the store's guard, and the next look finds the entry stale.
  */
 export class Definitions {
   readonly #store: Store
-  readonly #entries = new Map<string, Definition>()
+  readonly #entries = new Map<string, Entry>()
 
   constructor(store: Store) {
     this.#store = store
   }
 
-  /** The definitions behind these positions, by job id. A job that is gone, or that changed between the two reads, is left out: it comes again. */
+  /** The definitions behind these positions, by job id. Jobs that are gone are left out. */
   async of(positions: readonly Position[]): Promise<ReadonlyMap<string, Definition>> {
     const found = new Map<string, Definition>()
-    const missing: string[] = []
-    for (const { jobId, version } of positions) {
-      const entry = this.#entries.get(jobId)
-      if (entry?.job.version === version) found.set(jobId, entry)
-      else missing.push(jobId)
+    const missing = new Map<string, Position>()
+    for (const position of positions) {
+      const entry = this.#entries.get(position.jobId)
+      if (entry?.version === position.version) found.set(position.jobId, entry)
+      else missing.set(position.jobId, position)
     }
-    if (missing.length > 0) {
-      const versions = new Map(positions.map((position) => [position.jobId, position.version]))
-      for (const job of await this.#store.jobsById(missing)) {
-        const entry = { job, occurrences: occurrencesOf(job.schedule) }
-        this.#remember(entry)
-        if (versions.get(job.id) === job.version) found.set(job.id, entry)
-      }
+    if (missing.size === 0) return found
+    for (const job of await this.#store.jobsById([...missing.keys()])) {
+      const entry = { job, occurrences: occurrencesOf(job.schedule), version: missing.get(job.id)!.version }
+      this.#remember(entry)
+      found.set(job.id, entry)
     }
     return found
   }
 
-  #remember(entry: Definition): void {
+  #remember(entry: Entry): void {
     this.#entries.delete(entry.job.id)
     this.#entries.set(entry.job.id, entry)
     if (this.#entries.size > CAPACITY) this.#entries.delete(this.#entries.keys().next().value!)

@@ -75,6 +75,11 @@ export class Worker implements Service, Consumer {
     return this.#executions.size
   }
 
+  /** Whether it takes more work. */
+  get accepting(): boolean {
+    return !this.#stopping
+  }
+
   free(): number {
     const backlog = Math.max(0, this.#reporter.unsettled - UNSETTLED_LIMIT)
     return this.#stopping ? 0 : Math.max(0, this.#deps.concurrency - this.#executions.size - backlog)

@@ -48,7 +48,8 @@ describe('planning a job that is on time', () => {
     assert.deepEqual(ledgerOf(planOf({ job, now: wakeAt - 1 })), [])
     const closing = planOf({ job, now: wakeAt - 1, closing: true })
     assert.deepEqual(ledgerOf(closing), ['RUN 12:01'])
-    assert.equal(closing.entries[0]!.kind === 'run' && closing.entries[0].run.dueAt, wakeAt)
+    const [entry] = closing.entries
+    assert.equal(entry?.kind === 'run' && entry.run.dueAt, wakeAt)
     assert.equal(closing.position.plannedUntil, wakeAt - 1)
   })
 
@@ -83,7 +84,7 @@ describe('misfires', () => {
     const plan = planOf({ job, now: late })
     assert.deepEqual(ledgerOf(plan), ['COALESCED 12:01-12:09 ×9', 'RUN 12:10 +9'])
     const [span, run] = plan.entries
-    assert.equal(span!.kind === 'span' && span.span.runId, run!.kind === 'run' && run.run.id)
+    assert.equal(span?.kind === 'span' && span.span.runId, run?.kind === 'run' && run.run.id)
   })
 
   it('LATEST: what was coalesced into an instant that overlap skips shares its verdict', () => {
@@ -101,14 +102,14 @@ describe('misfires', () => {
     const runs = plan.entries.filter((entry) => entry.kind === 'run')
     assert.equal(runs.length, 1_001)
     const [first] = plan.entries
-    assert.equal(first!.kind === 'span' && first.span.verdict === 'MISSED' && first.span.count, 199)
+    assert.equal(first?.kind === 'span' && first.span.verdict === 'MISSED' && first.span.count, 199)
   })
 
   it('instants older than the catch-up window are missed under every policy', () => {
     for (const misfire of ['LATEST', 'ALL', 'NONE'] as const) {
       const job = jobOf({ policies: { misfire, overlap: 'ALLOW_ALL', catchupWindow: 2 * MINUTE } })
       const [oldest] = planOf({ job, now: late }).entries
-      assert.ok(oldest!.kind === 'span')
+      assert.ok(oldest?.kind === 'span')
       assert.deepEqual([oldest.span.verdict, oldest.span.first, oldest.span.count], ['MISSED', NOON + MINUTE, 8], misfire)
     }
   })
@@ -135,8 +136,16 @@ describe('overlap', () => {
     ['BUFFER_ONE', [activeRun()], 'RUN 12:01 held'],
     ['BUFFER_ONE', [activeRun(), activeRun({ status: 'QUEUED', heldBy: 'OVERLAP' })], 'SKIPPED_OVERLAP 12:01'],
     ['BUFFER_ONE', [activeRun(), activeRun({ status: 'QUEUED', heldBy: 'OVERLAP', trigger: 'MANUAL' })], 'RUN 12:01 held'],
-    ['BUFFER_ALL', [activeRun(), ...Array.from({ length: 999 }, () => activeRun({ status: 'QUEUED', heldBy: 'OVERLAP' }))], 'RUN 12:01 held'],
-    ['BUFFER_ALL', [activeRun(), ...Array.from({ length: 1_000 }, () => activeRun({ status: 'QUEUED', heldBy: 'OVERLAP' }))], 'SKIPPED_LIMIT 12:01'],
+    [
+      'BUFFER_ALL',
+      [activeRun(), ...Array.from({ length: 999 }, () => activeRun({ status: 'QUEUED', heldBy: 'OVERLAP' }))],
+      'RUN 12:01 held',
+    ],
+    [
+      'BUFFER_ALL',
+      [activeRun(), ...Array.from({ length: 1_000 }, () => activeRun({ status: 'QUEUED', heldBy: 'OVERLAP' }))],
+      'SKIPPED_LIMIT 12:01',
+    ],
     ['CANCEL_OTHER', [activeRun()], 'RUN 12:01 held'],
     ['ALLOW_ALL', [activeRun()], 'RUN 12:01'],
   ]
@@ -162,7 +171,8 @@ describe('pauses', () => {
   it('instants of a paused job are skipped, in one row, with the note as reason', () => {
     const plan = planOf({ job: jobOf({ pause: pause(null) }), now: NOON + 30 * MINUTE, closing: true })
     assert.deepEqual(ledgerOf(plan), ['SKIPPED_PAUSED 12:01-12:30 ×30'])
-    assert.equal(plan.entries[0]!.kind === 'span' && plan.entries[0].span.reason, 'Paused: payroll')
+    const [entry] = plan.entries
+    assert.equal(entry?.kind === 'span' && entry.span.reason, 'Paused: payroll')
     assert.deepEqual([plan.position.wakeAt, plan.position.nextRunAt, plan.position.completed], [null, null, false])
   })
 
@@ -187,7 +197,12 @@ describe('pauses', () => {
   it('maintenance of the whole scheduling speaks with its own reason', () => {
     const maintenance = [{ since: NOON + 2 * MINUTE, until: NOON + 4 * MINUTE, reason: 'Maintenance: disks' }]
     const job = jobOf({ policies: { misfire: 'NONE' } })
-    assert.deepEqual(ledgerOf(planOf({ job, maintenance, now: NOON + 5 * MINUTE })), ['MISSED 12:01-12:02 ×2', 'SKIPPED_PAUSED 12:03', 'MISSED 12:04', 'RUN 12:05'])
+    assert.deepEqual(ledgerOf(planOf({ job, maintenance, now: NOON + 5 * MINUTE })), [
+      'MISSED 12:01-12:02 ×2',
+      'SKIPPED_PAUSED 12:03',
+      'MISSED 12:04',
+      'RUN 12:05',
+    ])
   })
 })
 
@@ -199,7 +214,9 @@ describe('conservation', () => {
       misfireGrace: fc.integer({ min: 0, max: 5 * MINUTE }),
       catchupWindow: fc.integer({ min: 5 * MINUTE, max: 3 * HOUR }),
     })
-    const pauses = fc.option(fc.record({ since: fc.integer({ min: 0, max: 2 * HOUR }), length: fc.option(fc.integer({ min: 1, max: 2 * HOUR })) }))
+    const pauses = fc.option(
+      fc.record({ since: fc.integer({ min: 0, max: 2 * HOUR }), length: fc.option(fc.integer({ min: 1, max: 2 * HOUR })) }),
+    )
     fc.assert(
       fc.property(
         policies,
@@ -210,13 +227,29 @@ describe('conservation', () => {
         fc.boolean(),
         (given, pause, elapsed, busy, jitter, closing) => {
           const now = NOON + elapsed
-          const window = pause === null ? null : { since: NOON + pause.since, until: pause.length === null ? null : NOON + pause.since + pause.length, note: 'x', by: null }
-          const job = jobOf({ schedule: everyMinute({ jitter }), policies: given, pause: window !== null && window.since <= now ? window : null })
-          const plan = planOf({ job, now, closing, active: Array.from({ length: busy }, () => activeRun()), position: positionOf({ activeRuns: busy }) })
+          const window =
+            pause === null
+              ? null
+              : { since: NOON + pause.since, until: pause.length === null ? null : NOON + pause.since + pause.length, note: 'x', by: null }
+          const job = jobOf({
+            schedule: everyMinute({ jitter }),
+            policies: given,
+            pause: window !== null && window.since <= now ? window : null,
+          })
+          const plan = planOf({
+            job,
+            now,
+            closing,
+            active: Array.from({ length: busy }, () => activeRun()),
+            position: positionOf({ activeRuns: busy }),
+          })
           const occurrences = occurrencesOf(job.schedule)
           let expected: number | null = occurrences.next(NOON)
           for (const entry of plan.entries) {
-            const [first, last, count] = entry.kind === 'run' ? [entry.run.scheduledFor, entry.run.scheduledFor, 1] : [entry.span.first, entry.span.last, entry.span.count]
+            const [first, last, count] =
+              entry.kind === 'run'
+                ? [entry.run.scheduledFor, entry.run.scheduledFor, 1]
+                : [entry.span.first, entry.span.last, entry.span.count]
             assert.equal(first, expected, 'an entry begins where the one before ended')
             assert.equal(occurrences.count(first - 1, last), count)
             expected = occurrences.next(last)

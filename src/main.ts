@@ -1,0 +1,72 @@
+#!/usr/bin/env node
+import { ConfigError, environment, helpText, readConfig } from './config.ts'
+import { createLog } from './log.ts'
+import { createOrrery } from './orrery.ts'
+import { VERSION } from './version.ts'
+
+/** How an operator's mistake ends the process; a defect of ours does too, and the restart recovers. */
+const FAILED = 1
+
+if (process.argv.includes('--help') || process.argv.includes('-h')) {
+  process.stdout.write(helpText())
+} else if (process.argv.includes('--version') || process.argv.includes('-v')) {
+  process.stdout.write(`${VERSION}\n`)
+} else {
+  await main()
+}
+
+/** Starts the services, says where it listens, and stops them in reverse on a signal. */
+async function main(): Promise<void> {
+  const config = configOrExit()
+  const log = createLog(config)
+  const defect = (error: unknown) => {
+    log.fatal({ err: error }, 'a defect of the product: the process ends, and the next start recovers what was under way')
+    process.exit(FAILED)
+  }
+  process.on('uncaughtException', defect)
+  process.on('unhandledRejection', defect)
+
+  const orrery = createOrrery(config, log)
+  let stopping = false
+  const stop = async (signal: NodeJS.Signals) => {
+    if (stopping) {
+      log.warn({ signal }, 'a second signal: ending at once; the next start recovers what was under way')
+      process.exit(FAILED)
+    }
+    stopping = true
+    log.info({ signal }, 'stopping')
+    await orrery.stop()
+    log.info('stopped')
+    process.exit(0)
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+
+  try {
+    const { url } = await orrery.start()
+    if (!stopping) process.stdout.write(`orrery ready on ${url}/graphql\n`)
+  } catch (error) {
+    // What the operator can mend carries its reason in its message; a stack says nothing more.
+    const reason = error instanceof Error ? error.message : String(error)
+    log.fatal(isOperatorsMatter(error) ? {} : { err: error }, reason)
+    await orrery.stop()
+    process.exit(FAILED)
+  }
+}
+
+function configOrExit() {
+  try {
+    return readConfig(environment())
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    process.stderr.write(`${error.message}\nRun with --help for all variables.\n`)
+    process.exit(FAILED)
+  }
+}
+
+/** Errors that say themselves what to do: a file in use, a setting that is wrong, a port taken. */
+function isOperatorsMatter(error: unknown): boolean {
+  const name = (error as { name?: unknown } | null)?.name
+  const code = (error as { code?: unknown } | null)?.code
+  return name === 'EngineStartError' || name === 'ConfigError' || code === 'EADDRINUSE' || code === 'EACCES' || code === 'EADDRNOTAVAIL'
+}

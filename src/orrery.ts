@@ -1,0 +1,123 @@
+import { randomBytes, randomFillSync } from 'node:crypto'
+import { createCommands } from './commands/commands.ts'
+import { type Config, ConfigError } from './config.ts'
+import { idFactory } from './domain/ids.ts'
+import { type Instant, SECOND } from './domain/instant.ts'
+import { webhookSecret } from './domain/webhookSecret.ts'
+import { type Engine, openEngine } from './engine/engine.ts'
+import { renewalInterval } from './engine/store/store.ts'
+import type { Log } from './log.ts'
+import { periodicService } from './periodic.ts'
+import { recover } from './scheduler/recover.ts'
+import { Scheduler } from './scheduler/scheduler.ts'
+import { createServer } from './server/server.ts'
+import type { Service } from './services.ts'
+import { createRunStream } from './stream/runStream.ts'
+import { VERSION } from './version.ts'
+import { createPerformers } from './worker/targets/performers.ts'
+import { Worker } from './worker/worker.ts'
+
+/** Rows of deleted jobs removed in one transaction. */
+const REMOVAL_BATCH = 500
+
+/** The whole product in one process. */
+export interface Orrery {
+  /** Resolves when it answers; rejects with what kept it from starting. */
+  start(): Promise<{ readonly url: string }>
+  /** Ends what was started, the newest first. Safe at any moment, also in the middle of a start. */
+  stop(): Promise<void>
+}
+
+export function createOrrery(config: Config, log: Log): Orrery {
+  const now = (): Instant => Date.now()
+  // Leases are about time that passes, not about what a clock shows: this one never jumps.
+  const leaseNow = (): Instant => Math.round(performance.timeOrigin + performance.now())
+  const random = Math.random
+  const running: Service[] = []
+
+  async function begin(service: Service): Promise<void> {
+    // First into the list: a service that fails half way is stopped too.
+    running.push(service)
+    await service.start()
+    log.debug({ service: service.name }, 'started')
+  }
+
+  return {
+    async start() {
+      const instanceId = idFactory((bytes) => randomFillSync(bytes))('ins', now())
+      const engine = await openEngine({ databaseUrl: config.databaseUrl, instanceId, log })
+      const { store, queue, bus } = engine
+      running.push(closing('engine', () => engine.close()))
+
+      const signingSecret = config.signingSecret ?? (await store.settleSetting('signingSecret', webhookSecret(randomBytes(32))))
+      const performers = await createPerformers({
+        allowTargets: config.allowTargets,
+        allowCommands: config.allowCommands,
+        handlersFolder: config.handlers,
+        signingSecret,
+        log,
+      }).catch((error: Error) => {
+        // A module that does not load, an executable that is none: the operator's to mend, like any other setting.
+        throw new ConfigError([error.message])
+      })
+      running.push(closing('targets', () => performers.close()))
+
+      const commands = createCommands({ store, now, targetRules: performers.rules })
+      const stream = createRunStream({ store, bus, log })
+      const scheduler = new Scheduler({ store, bus, log, now, randomBytes: (bytes) => randomFillSync(bytes) })
+      const worker = new Worker({ store, queue, bus, performers, log, instanceId, concurrency: config.concurrency, lease: config.lease, drainTimeout: config.drainTimeout, now, leaseNow, random })
+      const recovering = { store, log, now, leaseNow, random }
+      const server = createServer({ config, log, services: { store, prisma: engine.prisma, engineKind: engine.kind, commands, handlers: () => performers.handlers, stream, now, version: VERSION }, readiness: () => readiness(engine, scheduler, worker) })
+
+      // What a dead process left is ended before anything new begins; the API answers last, when all behind it does.
+      await recover(recovering, { everything: true })
+      await begin(worker)
+      await begin(scheduler)
+      await begin(
+        periodicService(
+          [
+            {
+              name: 'leases',
+              every: renewalInterval(config.lease),
+              // Renewal first: a process that was stopped for a while must not take its own attempts for lost.
+              runOnce: async () => {
+                await worker.renewLeases()
+                await recover(recovering, { everything: false })
+              },
+            },
+            { name: 'removal', every: 5 * SECOND, runOnce: () => removeDeleted(engine) },
+          ],
+          log,
+        ),
+      )
+      await begin(server)
+      log.info({ url: server.url, instanceId, version: VERSION, database: config.databaseUrl }, 'ready')
+      return { url: server.url }
+    },
+
+    async stop() {
+      for (let service = running.pop(); service !== undefined; service = running.pop()) {
+        const { name } = service
+        await service.stop().catch((error: unknown) => log.error({ err: error, service: name }, 'a service did not stop cleanly'))
+        log.debug({ service: name }, 'stopped')
+      }
+    },
+  }
+}
+
+function closing(name: string, close: () => Promise<void>): Service {
+  return { name, start: async () => {}, stop: close }
+}
+
+async function readiness(engine: Engine, scheduler: Scheduler, worker: Worker): Promise<Record<string, 'ok' | string>> {
+  const database = await engine.store.streamHead().then(
+    () => 'ok',
+    (error: unknown) => (error instanceof Error ? error.message : String(error)),
+  )
+  return { database, scheduler: scheduler.running ? 'ok' : 'stopped', worker: worker.accepting ? 'ok' : 'draining' }
+}
+
+/** Removes what is left of deleted jobs, a batch a turn, so that firing goes on between. */
+async function removeDeleted({ store }: Engine): Promise<void> {
+  while ((await store.removeDeleted(REMOVAL_BATCH)) > 0) await new Promise((resolve) => setImmediate(resolve))
+}
