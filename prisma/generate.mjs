@@ -26,5 +26,10 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   mkdirSync(dirname(twin), { recursive: true })
   writeFileSync(twin, stampPostgres(readFileSync(source, 'utf8')))
   const cli = join(dirname(createRequire(import.meta.url).resolve('prisma/package.json')), 'build/index.js')
-  for (const schema of [source, twin]) execFileSync(process.execPath, [cli, 'generate', '--no-hints', '--schema', schema], { cwd: root, env, stdio: ['ignore', 'ignore', 'inherit'] })
+  for (const schema of [source, twin])
+    execFileSync(process.execPath, [cli, 'generate', '--no-hints', '--schema', schema], {
+      cwd: root,
+      env,
+      stdio: ['ignore', 'ignore', 'inherit'],
+    })
 }

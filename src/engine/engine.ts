@@ -1,15 +1,22 @@
-import type { PrismaClient } from '../generated/sqlite/client.ts'
-import type { Bus } from './bus/bus.ts'
-import type { Queue } from './queue/queue.ts'
-import type { Store } from './store/store.ts'
+import { EngineStartError } from './errors.ts'
+import type { Engine, EngineOptions } from './ports.ts'
+import { openSqlite } from './sqlite.ts'
 
-/** The durable ground: everything that differs between databases is behind these three ports. */
-export interface Engine {
-  readonly kind: 'SQLITE' | 'POSTGRES'
-  readonly store: Store
-  readonly queue: Queue
-  readonly bus: Bus
-  /** Typed reads for the API. Read-only: a write through it is refused by the database. */
-  readonly prisma: PrismaClient
-  close(): Promise<void>
+export type { Engine, EngineOptions } from './ports.ts'
+
+/** Opens the database and brings it to this version's schema. THE ONLY SWITCH between engines. Rejects with EngineStartError. */
+export async function openEngine(options: EngineOptions): Promise<Engine> {
+  const { databaseUrl } = options
+  if (databaseUrl.startsWith('file:')) return openSqlite(options)
+  if (/^postgres(ql)?:/.test(databaseUrl)) {
+    throw new EngineStartError(
+      'URL',
+      'DATABASE_URL names a Postgres database; this version has the embedded engine only. Accepted: file: and the path of a SQLite file, such as file:./data/orrery.db.',
+    )
+  }
+  // Not repeated in the message: a URL may hold a password.
+  throw new EngineStartError(
+    'URL',
+    'DATABASE_URL has a scheme that no engine knows. Accepted: file: and the path of a SQLite file, such as file:./data/orrery.db.',
+  )
 }

@@ -56,7 +56,11 @@ export function activeRun(fields: Partial<ActiveRun> = {}): ActiveRun {
 }
 
 /** Plans with everything but the named parts at its plainest. */
-export function planOf(input: { job?: Job; position?: Position; active?: readonly ActiveRun[]; now: number } & Partial<Pick<PlanningInput, 'maintenance' | 'closing'>>) {
+export function planOf(
+  input: { job?: Job; position?: Position; active?: readonly ActiveRun[]; now: number } & Partial<
+    Pick<PlanningInput, 'maintenance' | 'closing'>
+  >,
+) {
   const job = input.job ?? jobOf()
   return planJob({
     job,
@@ -74,7 +78,8 @@ export function planOf(input: { job?: Job; position?: Position; active?: readonl
 export function ledgerOf(plan: ReturnType<typeof planJob>): string[] {
   const clock = (instant: number) => new Date(instant).toISOString().slice(11, 16)
   return plan.entries.map((entry) => {
-    if (entry.kind === 'run') return `RUN ${clock(entry.run.scheduledFor)}${entry.run.heldBy === null ? '' : ' held'}${entry.run.coalesced === 0 ? '' : ` +${entry.run.coalesced}`}`
+    if (entry.kind === 'run')
+      return `RUN ${clock(entry.run.scheduledFor)}${entry.run.heldBy === null ? '' : ' held'}${entry.run.coalesced === 0 ? '' : ` +${entry.run.coalesced}`}`
     const { verdict, first, last, count } = entry.span
     return first === last ? `${verdict} ${clock(first)}` : `${verdict} ${clock(first)}-${clock(last)} ×${count}`
   })

@@ -1,5 +1,3 @@
-import { DAY } from '../instant.ts'
-
 // The proleptic Gregorian calendar by arithmetic. A day is numbered from 1970-01-01 (0, a Thursday). A month is a table of days that
 // depends only on its length and on the weekday of its first; a year on one of 14 kinds, and any 40 consecutive years have them all.
 
@@ -7,9 +5,6 @@ import { DAY } from '../instant.ts'
 export const YEARS_TO_SEE_EVERY_KIND = 40
 
 export const YEAR_KINDS = 14
-
-/** The mean Gregorian year: 400 of them are 146,097 days, after which dates and weekdays repeat. */
-export const MEAN_YEAR = 365.2425 * DAY
 
 export interface CalendarDate {
   readonly year: number

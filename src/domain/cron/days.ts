@@ -1,8 +1,8 @@
+import { remembering } from '../remembering.ts'
 import type { DayMatch } from '../schedule.ts'
 import {
   dateOfDay,
   firstDayOfMonth,
-  firstDayOfYear,
   firstWeekdayOfMonth,
   kindOfYear,
   lengthOfMonth,
@@ -26,8 +26,16 @@ export interface MatchingDays {
   readonly leapDaysOnly: boolean
 }
 
+const remember = remembering<MatchingDays>(1_000)
+
+/** The days of an expression. Most expressions share their day fields with others, so the newest 1,000 are remembered. */
+export function matchingDaysOf(fields: CronFields, dayMatch: DayMatch): MatchingDays {
+  const { dayOfMonth, month, dayOfWeek } = fields.source
+  return remember(`${dayMatch} ${dayOfMonth} ${month} ${dayOfWeek}`, () => matchingDays(fields, dayMatch))
+}
+
 /** The days of the 14 kinds of years as one bit each, a word a month: no date is ever searched day by day. */
-export function matchingDays(fields: CronFields, dayMatch: DayMatch): MatchingDays {
+function matchingDays(fields: CronFields, dayMatch: DayMatch): MatchingDays {
   const months = new Int32Array(YEAR_KINDS * 12)
   const totals = new Int32Array(YEAR_KINDS)
   for (let kind = 0; kind < YEAR_KINDS; kind++) {
@@ -46,12 +54,20 @@ export function matchingDays(fields: CronFields, dayMatch: DayMatch): MatchingDa
     return count
   }
 
+  // Instants are asked for in their order, many of one day.
+  let lastAsked = Number.NaN
+  let lastAnswer = false
+
   return {
     some: totals.some((total) => total > 0),
     leapDaysOnly: totals.some((total) => total > 0) && months.every((days, index) => (index % 12 === 1 ? days & ~bit(29) : days) === 0),
     has(day) {
-      const date = dateOfDay(day)
-      return (daysOf(kindOfYear(date.year), date.month) & bit(date.day)) !== 0
+      if (day !== lastAsked) {
+        const date = dateOfDay(day)
+        lastAnswer = (daysOf(kindOfYear(date.year), date.month) & bit(date.day)) !== 0
+        lastAsked = day
+      }
+      return lastAnswer
     },
     atOrAfter(day) {
       const date = dateOfDay(day)

@@ -1,4 +1,5 @@
 import { CronExpressionParser } from 'cron-parser'
+import { remembering } from '../remembering.ts'
 import { type CronFields, type DaysOfMonth, type DaysOfWeek, FIELD_NAMES, type FieldName } from './fields.ts'
 import { CronSyntaxError, FIELD_RULES, type FieldItems, parseField } from './grammar.ts'
 
@@ -19,7 +20,7 @@ export type ParsedExpression = { readonly ok: true; readonly fields: CronFields 
 
 /**
  * Takes a cron expression apart: 5 fields (minute first), 6 (second first) or an @ name. A refusal says which field, what came and what is
- * accepted. Fields that no date satisfies (30 February) are well-formed: see `matchesSomeDay`.
+ * accepted. Fields that no date satisfies (30 February) are well-formed: `MatchingDays.some` tells.
  */
 export function parseExpression(expression: string): ParsedExpression {
   try {
@@ -33,7 +34,7 @@ export function parseExpression(expression: string): ParsedExpression {
 function fieldsOf(expression: string): CronFields {
   const source = split(expression)
   const items = mapFields((name) => parseField(FIELD_RULES[name], source[name]))
-  const values = expand(items)
+  const values = mapFields((name) => expand(name, items[name]))
   return {
     source,
     seconds: values.second,
@@ -65,25 +66,24 @@ function split(expression: string): Record<FieldName, string> {
   return mapFields((_, index) => (fields[index] as string).toUpperCase())
 }
 
+/** The values of a field's plain items, sorted. */
+function expand(name: FieldName, { plain }: FieldItems): readonly number[] {
+  const values = new Set<number>()
+  for (const item of plain) for (const value of expandItem(name, item)) values.add(name === 'dayOfWeek' ? value % 7 : value)
+  return [...values].sort((a, b) => a - b)
+}
+
+const remember = remembering<readonly number[]>(5_000)
+
 /**
- * The values of the plain items, expanded by cron-parser. It refuses a list in which a value comes twice (`0,7`, `1-5,3`) and a day that the
- * only month lacks, so it is asked once for each place in the lists, and about the month apart from the days.
+ * The values of one item, expanded by cron-parser. It is asked for each item apart, because it refuses lists in which a value comes twice
+ * (`0,7`, `1-5,3`) and days that the expression's only month lacks. It is slow, and expressions are made of few items.
  */
-function expand(items: Readonly<Record<FieldName, FieldItems>>): Record<FieldName, number[]> {
-  const found = mapFields(() => new Set<number>())
-  const rounds = Math.max(1, ...FIELD_NAMES.map((name) => items[name].plain.length))
-  for (let round = 0; round < rounds; round++) {
-    const pick = (name: FieldName) => items[name].plain[round] ?? items[name].plain[0] ?? '*'
-    const days = CronExpressionParser.parse(
-      `${pick('second')} ${pick('minute')} ${pick('hour')} ${pick('dayOfMonth')} * ${pick('dayOfWeek')}`,
-    ).fields
-    const months = pick('month') === '*' ? days : CronExpressionParser.parse(`0 0 0 * ${pick('month')} *`).fields
-    for (const name of FIELD_NAMES) {
-      const values = (name === 'month' ? months : days)[name].values as readonly number[]
-      for (const value of values) found[name].add(name === 'dayOfWeek' ? value % 7 : value)
-    }
-  }
-  return mapFields((name) => (items[name].plain.length === 0 ? [] : [...found[name]].sort((a, b) => a - b)))
+function expandItem(name: FieldName, item: string): readonly number[] {
+  return remember(`${name} ${item}`, () => {
+    const expression = FIELD_NAMES.map((field) => (field === name ? item : '*')).join(' ')
+    return CronExpressionParser.parse(expression).fields[name].values as readonly number[]
+  })
 }
 
 function daysOfMonth(source: string, days: readonly number[], special: readonly string[]): DaysOfMonth {

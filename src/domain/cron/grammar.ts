@@ -1,10 +1,11 @@
 import type { FieldName } from './fields.ts'
+import { MONTH_NAMES, WEEKDAY_NAMES } from './names.ts'
 
 // What each field of an expression accepts. Plain items are checked here, so that a refusal can name the field and say what is accepted,
 // and handed to cron-parser to be expanded; the special day items are ours alone.
 
-const MONTHS = ['JAN', 'FEB', 'MAR', 'APR', 'MAY', 'JUN', 'JUL', 'AUG', 'SEP', 'OCT', 'NOV', 'DEC']
-const WEEKDAYS = ['SUN', 'MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT']
+const MONTHS = MONTH_NAMES.map((name) => name.slice(0, 3).toUpperCase())
+const WEEKDAYS = WEEKDAY_NAMES.map((name) => name.slice(0, 3).toUpperCase())
 
 export interface FieldRules {
   /** As messages call it. */
@@ -40,7 +41,8 @@ export const FIELD_RULES: Readonly<Record<FieldName, FieldRules>> = {
     ...numeric('day-of-week', 0, 7),
     names: WEEKDAYS,
     special: new RegExp(`^${DAY_OF_WEEK_VALUE}(?:L|#[1-5])$`),
-    accepted: '0 to 7 (0 and 7 are Sunday), SUN to SAT, *, ?, ranges (MON-FRI), steps (*/2), lists (1,3), 5L (the last Friday), 5#3 (the third Friday)',
+    accepted:
+      '0 to 7 (0 and 7 are Sunday), SUN to SAT, *, ?, ranges (MON-FRI), steps (*/2), lists (1,3), 5L (the last Friday), 5#3 (the third Friday)',
   },
 }
 
@@ -79,7 +81,8 @@ function plainItem(rules: FieldRules, item: string, text: string): string {
   const parts = PLAIN_ITEM.exec(item)
   if (parts === null) throw unreadable(rules, item, text)
   const [, star, first, last, step] = parts
-  if (step !== undefined && Number(step) === 0) throw new CronSyntaxError(`${rules.label}: the step of "${item}" is 0; it must be at least 1`)
+  if (step !== undefined && Number(step) === 0)
+    throw new CronSyntaxError(`${rules.label}: the step of "${item}" is 0; it must be at least 1`)
   const every = step === undefined ? '' : `/${Number(step)}`
   if (star !== undefined || first === undefined) return `*${every}`
   const from = numberOf(rules, first, item, text)

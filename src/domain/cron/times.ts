@@ -7,6 +7,7 @@ export interface TimesOfDay {
   readonly size: number
   readonly first: number
   readonly last: number
+  has(time: number): boolean
   /** The first at or after `time`, or null. */
   atOrAfter(time: number): number | null
   /** The last at or before `time`, or null. */
@@ -25,8 +26,13 @@ export function timesOfDay(fields: CronFields): TimesOfDay {
     size: hours.size * inHour,
     first: time(hours.first, minutes.first, seconds.first),
     last: time(hours.last, minutes.last, seconds.last),
-    atOrAfter(time_) {
-      const whole = Math.ceil(time_ / SECOND)
+    has(since) {
+      const whole = Math.floor(since / SECOND)
+      if (whole * SECOND !== since) return false
+      return hours.has(Math.floor(whole / 3_600)) && minutes.has(Math.floor(whole / 60) % 60) && seconds.has(whole % 60)
+    },
+    atOrAfter(since) {
+      const whole = Math.ceil(since / SECOND)
       if (whole >= DAY / SECOND) return null
       const hour = Math.floor(whole / 3_600)
       const minute = Math.floor(whole / 60) % 60
@@ -41,9 +47,9 @@ export function timesOfDay(fields: CronFields): TimesOfDay {
       const laterHour = hours.atOrAfter(hour + 1)
       return laterHour === null ? null : time(laterHour, minutes.first, seconds.first)
     },
-    atOrBefore(time_) {
-      if (time_ < 0) return null
-      const whole = Math.floor(time_ / SECOND)
+    atOrBefore(since) {
+      if (since < 0) return null
+      const whole = Math.floor(since / SECOND)
       const hour = Math.floor(whole / 3_600)
       const minute = Math.floor(whole / 60) % 60
       if (hours.has(hour)) {
@@ -57,8 +63,8 @@ export function timesOfDay(fields: CronFields): TimesOfDay {
       const earlierHour = hours.atOrBefore(hour - 1)
       return earlierHour === null ? null : time(earlierHour, minutes.last, seconds.last)
     },
-    below(time_) {
-      const whole = Math.ceil(time_ / SECOND)
+    below(since) {
+      const whole = Math.ceil(since / SECOND)
       const hour = Math.floor(whole / 3_600)
       const minute = Math.floor(whole / 60) % 60
       let count = hours.below(hour) * inHour
@@ -66,6 +72,33 @@ export function timesOfDay(fields: CronFields): TimesOfDay {
       count += minutes.below(minute) * seconds.size
       return minutes.has(minute) ? count + seconds.below(whole % 60) : count
     },
+  }
+}
+
+/** The allowed positions of one hand. */
+interface Hand {
+  readonly size: number
+  readonly first: number
+  readonly last: number
+  has(position: number): boolean
+  atOrAfter(position: number): number | null
+  atOrBefore(position: number): number | null
+  /** How many allowed positions are lower. */
+  below(position: number): number
+}
+
+function hand(allowed: readonly number[], positions: number): Hand {
+  const lower = new Uint8Array(positions + 2) // up to the position behind the last, where a search may end
+  for (const position of allowed) lower.fill((lower[position + 1] as number) + 1, position + 1)
+  const below = (position: number) => lower[position] as number
+  return {
+    size: allowed.length,
+    first: allowed[0] as number,
+    last: allowed.at(-1) as number,
+    has: (position) => below(position + 1) > below(position),
+    atOrAfter: (position) => allowed[below(position)] ?? null,
+    atOrBefore: (position) => allowed[below(position + 1) - 1] ?? null,
+    below,
   }
 }
 

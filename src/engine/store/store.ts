@@ -32,7 +32,10 @@ export interface Store {
   ): Promise<ChangeResult<Refusal>>
 
   /** As changeJob, for one run and its job. `decide` gets null where no such run is, or its job was deleted. */
-  changeRun<Refusal>(runId: string, decide: (current: RunSnapshot | null) => RunWrite | { readonly refuse: Refusal }): Promise<RunChangeResult<Refusal>>
+  changeRun<Refusal>(
+    runId: string,
+    decide: (current: RunSnapshot | null) => RunWrite | { readonly refuse: Refusal },
+  ): Promise<RunChangeResult<Refusal>>
 
   // ------------------------------------------------------------------ planning
 
@@ -58,7 +61,11 @@ export interface Store {
   /** When the next waiting run may start: the least dueAt of QUEUED unheld and nextAttemptAt of RETRYING runs. */
   nextReadyAt(): Promise<Instant | null>
   /** Prolongs leases. `false`: the attempt is not this claim's any more. `cancel`: its run was asked to cancel. */
-  renewLeases(attempts: readonly AttemptKey[], instanceId: string, leaseUntil: Instant): Promise<readonly { readonly held: boolean; readonly cancel: boolean }[]>
+  renewLeases(
+    attempts: readonly AttemptKey[],
+    instanceId: string,
+    leaseUntil: Instant,
+  ): Promise<readonly { readonly held: boolean; readonly cancel: boolean }[]>
   /**
    * Ends attempts: reads each run, lets domain/settle decide, and writes it fenced by the attempt. Releases held runs, moves the job's
    * position and the figures of the minute in the same transaction. An attempt that is not RUNNING any more answers `stale`, unchanged.
@@ -98,7 +105,12 @@ export interface Store {
   /** The lowest position that can still be resumed from. */
   streamFloor(): Promise<number>
   /** Runs whose newest change is in (after, upTo], by that change, at most `limit`. */
-  runChanges(query: { readonly after: number; readonly upTo: number; readonly jobIds: readonly string[] | null; readonly limit: number }): Promise<readonly RunRow[]>
+  runChanges(query: {
+    readonly after: number
+    readonly upTo: number
+    readonly jobIds: readonly string[] | null
+    readonly limit: number
+  }): Promise<readonly RunRow[]>
 
   // ------------------------------------------------------------------ keeping
 

@@ -1,0 +1,120 @@
+// How late do recurring jobs fire? The product runs as its user starts it, on a fresh SQLite file; the figures come from the runs that it
+// stored, read after it has stopped.
+
+import { setTimeout as delay } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import Database from 'better-sqlite3'
+import { createJobs } from '../test/support/jobs.ts'
+import { type Orrery, startOrrery } from '../test/support/process.ts'
+import { temporaryDirectory } from '../test/support/temporary.ts'
+import { type Figures, type Line, percentile, progress, report, summarize } from './report.ts'
+
+const HELP = `How late thousands of recurring jobs fire (every 1 to 10 s, equally many of each, built-in handler noop).
+
+  --jobs N,N         how many (default 1000,10000)
+  --phases P,P       aligned: all share one anchor, so up to 60 % of them are due at one instant; spread: each has its own (default aligned,spread)
+  --window SECONDS   how long is looked at (default 12)
+  --repetitions N    (default 3)
+
+lag     startedAt - dueAt, as the product reports it: stamped when the run is planned and begun, in whole milliseconds
+ended   finishedAt - dueAt: the handler had run by then, after the commit that made its run durable; an upper bound of the true lag
+fired   share of the window's nominal instants whose run was started`
+
+/** Windows open mid-second, so long after the anchor that 20, 24 and 30 s, where most intervals meet, lie inside. */
+const OPENS_AFTER = 19_500
+
+interface Setting {
+  readonly jobs: number
+  readonly phases: string
+  readonly window: number
+}
+
+const { values } = parseArgs({
+  options: {
+    jobs: { type: 'string', default: '1000,10000' },
+    phases: { type: 'string', default: 'aligned,spread' },
+    window: { type: 'string', default: '12' },
+    repetitions: { type: 'string', default: '3' },
+    help: { type: 'boolean' },
+  },
+})
+if (values.help) console.log(HELP)
+else await main(Number(values.repetitions), values.jobs.split(',').map(Number), values.phases.split(','), Number(values.window) * 1000)
+
+async function main(repetitions: number, counts: readonly number[], phases: readonly string[], window: number): Promise<void> {
+  const lines: Line[] = []
+  for (const jobs of counts) {
+    for (const phase of phases) {
+      const setting = { jobs, phases: phase, window }
+      const results: Figures[] = []
+      for (let i = 1; i <= repetitions; i++) {
+        progress(`${jobs} jobs, ${phase}, repetition ${i} of ${repetitions}`)
+        results.push(await measure(setting))
+      }
+      lines.push({ setting: `${jobs} jobs, every 1..10 s, ${phase}`, summary: summarize(results) })
+    }
+  }
+  report('firing', repetitions, lines)
+}
+
+const every = (i: number): number => 1000 * (1 + (i % 10))
+
+async function measure({ jobs, phases, window }: Setting): Promise<Figures> {
+  const directory = temporaryDirectory()
+  const orrery = await startOrrery({ directory, env: { LOG_LEVEL: 'warn' } })
+  const anchor = Math.ceil(Date.now() / 1000) * 1000
+  const phase = (i: number): number => (phases === 'spread' ? Math.floor((i / jobs) * every(i)) : 0)
+  await createAll(orrery, jobs, (i) => anchor + phase(i))
+  const from = anchor + OPENS_AFTER
+  if (Date.now() > from) throw new Error(`creating ${jobs} jobs took ${Date.now() - anchor} ms: the window is gone`)
+  await delay(from - Date.now())
+  const before = orrery.usage()
+  await delay(window)
+  const after = orrery.usage()
+  await orrery.kill('SIGTERM')
+
+  const expected = Array.from({ length: jobs }, (_, i) => instantsBetween(anchor + phase(i), every(i), from, from + window)).reduce(
+    (sum, n) => sum + n,
+    0,
+  )
+  const runs = readRuns(directory, from, from + window)
+  return {
+    'lag p50 ms': percentile(runs.lags, 0.5),
+    'lag p99 ms': percentile(runs.lags, 0.99),
+    'lag max ms': runs.lags.at(-1) ?? Number.NaN,
+    'ended p50 ms': percentile(runs.ends, 0.5),
+    'ended p99 ms': percentile(runs.ends, 0.99),
+    'fired %': (100 * runs.lags.length) / expected,
+    due: expected,
+    'CPU %': (100 * (after.cpu - before.cpu)) / window,
+    'RSS MB': after.rss / 2 ** 20,
+  }
+}
+
+async function createAll(orrery: Orrery, count: number, anchorOf: (i: number) => number): Promise<void> {
+  const inputs = Array.from({ length: count }, (_, i) => ({
+    name: `bench ${i}`,
+    schedule: { interval: { every: `${every(i)}ms`, anchor: new Date(anchorOf(i)).toISOString() } },
+    target: { handler: { handler: 'noop' } },
+  }))
+  const CALLERS = 4
+  const share = Math.ceil(count / CALLERS)
+  await Promise.all(Array.from({ length: CALLERS }, (_, i) => createJobs(orrery.url, inputs.slice(i * share, (i + 1) * share))))
+}
+
+/** How many `anchor + n * every` lie in [from, to). */
+function instantsBetween(anchor: number, interval: number, from: number, to: number): number {
+  return Math.ceil((to - anchor) / interval) - Math.ceil((from - anchor) / interval)
+}
+
+function readRuns(directory: string, from: number, to: number): { lags: Float64Array; ends: Float64Array } {
+  const db = new Database(`${directory}/orrery.db`, { readonly: true })
+  const rows = db
+    .prepare(
+      `SELECT startedAt - dueAt AS lag, finishedAt - dueAt AS ended FROM Run WHERE scheduledFor >= ? AND scheduledFor < ? AND startedAt IS NOT NULL`,
+    )
+    .all(from, to) as { lag: number; ended: number | null }[]
+  db.close()
+  const ends = rows.flatMap(({ ended }) => (ended === null ? [] : [ended]))
+  return { lags: Float64Array.from(rows, ({ lag }) => lag).sort(), ends: Float64Array.from(ends).sort() }
+}

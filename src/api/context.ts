@@ -1,0 +1,49 @@
+import type { Commands } from '../commands/commands.ts'
+import type { Instant } from '../domain/instant.ts'
+import type { Engine } from '../engine/engine.ts'
+import type { RunStream } from '../stream/runStream.ts'
+import type { HandlerDescription } from '../worker/handlers/registry.ts'
+import { createLoaders, type Loaders } from './loaders.ts'
+
+/** READ: queries and subscriptions. OPERATE: trigger, cancel, rerun, pause, resume. MANAGE: create, update, delete. */
+export const SCOPES = ['READ', 'OPERATE', 'MANAGE'] as const
+export type Scope = (typeof SCOPES)[number]
+
+/** Who is asking, and what they may do. */
+export interface Viewer {
+  readonly name: string
+  readonly scopes: readonly Scope[]
+}
+
+/** What the API works with: the same for every request of a process. */
+export interface ApiServices {
+  readonly store: Engine['store']
+  readonly prisma: Engine['prisma']
+  readonly engineKind: Engine['kind']
+  readonly commands: Commands
+  readonly handlers: () => readonly HandlerDescription[]
+  readonly stream: RunStream
+  readonly now: () => Instant
+  readonly version: string
+}
+
+/** What resolvers get, one for each operation. */
+export interface ApiContext extends ApiServices {
+  /** Null: no credentials came although they are needed. */
+  readonly viewer: Viewer | null
+  /** Replaced whenever what they have read may be stale: see `readAnew`. */
+  loaders: Loaders
+}
+
+/** The context of one operation. `viewer` null: no credentials came although they are needed. */
+export function createContext(services: ApiServices, viewer: Viewer | null): ApiContext {
+  return { ...services, viewer, loaders: createLoaders(services) }
+}
+
+/**
+ * Forgets what this operation has read. A context lives as long as its operation: a subscription's second event, or a second mutation
+ * in one document, would otherwise be answered with rows from before.
+ */
+export function readAnew(context: ApiContext): void {
+  context.loaders = createLoaders(context)
+}

@@ -1,0 +1,99 @@
+import type { Instant } from '../domain/instant.ts'
+import { isPaused, type JobState, jobState } from '../domain/job.ts'
+import { occurrencesOf } from '../domain/occurrences.ts'
+import type { JobRow } from '../engine/store/store.ts'
+import { builder, described } from './builder.ts'
+import { connectionType } from './connection.ts'
+import { badUserInput } from './errors.ts'
+import { takeInstants } from './instants.ts'
+import { PauseType } from './pause.ts'
+import { JobPoliciesType } from './policies.ts'
+import { ScheduleType } from './schedule.ts'
+import { TargetType } from './target.ts'
+
+export const JobStateType = builder.enumType('JobState', {
+  description: 'Whether a job fires.',
+  values: described<JobState>({
+    ACTIVE: 'It fires as its schedule says.',
+    PAUSED: 'It does not fire until resumed, or until its pause ends.',
+    COMPLETED: 'Its schedule has nothing left. Shown before PAUSED.',
+  }),
+})
+
+const MAX_UPCOMING = 1_000
+
+// Resolvers of Job and JobRun run for every row of every list: they answer from the row at hand, without a promise. What needs a
+// read of its own is nullable and goes through a loader.
+export const JobType = builder.objectRef<JobRow>('Job').implement({
+  description: 'A named, stored instruction: when (schedule), what (target and payload), and how (policies).',
+  interfaces: [builder.nodeInterfaceRef()],
+  fields: (t) => ({
+    id: t.id({ description: '`job_…`; sorts by time of creation.', resolve: ({ job }) => job.id }),
+    name: t.string({ description: 'Unique among the jobs that live.', resolve: ({ job }) => job.name }),
+    description: t.string({
+      nullable: true,
+      description: 'What the job is for. Null: nothing was said.',
+      resolve: ({ job }) => job.description,
+    }),
+    tags: t.field({ type: ['String'], description: 'Words to find jobs by, in the order given.', resolve: ({ job }) => job.tags }),
+    state: t.field({
+      type: JobStateType,
+      description: 'Whether it fires.',
+      resolve: ({ job, position }, _args, context) => jobState(job, position, context.now()),
+    }),
+    pause: t.field({
+      type: PauseType,
+      nullable: true,
+      description: 'Set while the job is paused; null otherwise.',
+      resolve: ({ job }, _args, context) => (isPaused(job.pause, context.now()) ? job.pause : null),
+    }),
+    schedule: t.field({ type: ScheduleType, description: 'When it fires.', resolve: ({ job }) => job.schedule }),
+    target: t.field({ type: TargetType, description: 'What its runs perform.', resolve: ({ job }) => job.target }),
+    payload: t.field({
+      type: 'JSON',
+      nullable: true,
+      description: 'What its runs are given, unless they were given their own. Null: nothing.',
+      resolve: ({ job }) => parseJson(job.payload),
+    }),
+    policies: t.field({ type: JobPoliciesType, description: 'How it behaves, defaults filled in.', resolve: ({ job }) => job.policies }),
+    nextRunAt: t.field({
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it fires next, jitter included. Null: not at all as things stand (completed, or paused without an end).',
+      resolve: ({ position }) => position.nextRunAt,
+    }),
+    upcoming: t.field({
+      type: ['DateTime'],
+      nullable: true,
+      description:
+        'The next instants of its schedule, nominal: without jitter, after a pause that will end, and not beyond `maxRuns`. Empty: there are none as things stand.',
+      args: { count: t.arg.int({ required: true, defaultValue: 5, description: 'How many, 0 to 1,000.' }) },
+      resolve: (row, { count }, context) => upcomingInstants(row, count, context.now()),
+    }),
+    version: t.int({
+      description: 'Rises with every command on the job, never with a fire. Send it back as `expectedVersion` to refuse lost updates.',
+      resolve: ({ job }) => job.version,
+    }),
+    createdAt: t.field({ type: 'DateTime', description: 'When it was created.', resolve: ({ job }) => job.createdAt }),
+    updatedAt: t.field({ type: 'DateTime', description: 'When a command last changed it.', resolve: ({ job }) => job.updatedAt }),
+  }),
+})
+
+export const JobConnectionType = connectionType('Job', JobType, 'jobs')
+
+/** JSON is stored as text, and parsed only where it is asked for. */
+export function parseJson(text: string | null): unknown {
+  return text === null ? null : JSON.parse(text)
+}
+
+/** What the planner has not decided yet, in the order in which it will: the same instants that it will come to, unless a command comes first. */
+function upcomingInstants({ job, position }: JobRow, count: number, now: Instant): Instant[] {
+  if (count < 0 || count > MAX_UPCOMING) throw badUserInput(`\`count\` is ${count}; accepted: 0 to ${MAX_UPCOMING}.`)
+  if (position.completed) return []
+  const { schedule, pause } = job
+  const paused = isPaused(pause, now)
+  if (paused && pause.until === null) return []
+  const after = paused && pause.until !== null ? Math.max(position.plannedUntil, pause.until - 1) : position.plannedUntil
+  const runsLeft = schedule.kind === 'once' || schedule.maxRuns === null ? count : schedule.maxRuns - position.scheduledRuns
+  return takeInstants(occurrencesOf(schedule), after, Math.min(count, runsLeft))
+}

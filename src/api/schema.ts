@@ -1,0 +1,19 @@
+// One import a domain object; each adds its types and fields to the builder.
+import './job.ts'
+import './run.ts'
+import './attempt.ts'
+import './jobQueries.ts'
+import './runQueries.ts'
+import './node.ts'
+import './preview.ts'
+import './handlers.ts'
+import './system.ts'
+import './viewer.ts'
+import './jobMutations.ts'
+import './runMutations.ts'
+import './runEvents.ts'
+import { builder } from './builder.ts'
+import { guardRootFields } from './scopes.ts'
+
+/** The executable schema. It needs an ApiContext for every operation, and no database to be built. */
+export const schema = guardRootFields(builder.toSchema())

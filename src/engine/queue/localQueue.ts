@@ -1,0 +1,89 @@
+import { type Instant, MINUTE, type Milliseconds, SECOND } from '../../domain/instant.ts'
+import type { Bus } from '../bus/bus.ts'
+import type { Log } from '../ports.ts'
+import type { SqliteStore } from '../store/sqlite/sqliteStore.ts'
+import type { Queue } from './queue.ts'
+
+/** Backs the hints: whatever was overheard is found so much later at most. */
+const POLL: Milliseconds = 5 * SECOND
+/** A wait is cut into pieces of this length, and the clock is looked at again: clocks jump. */
+const LONGEST_TIMER: Milliseconds = MINUTE
+
+export interface LocalQueueOptions {
+  readonly store: Pick<SqliteStore, 'attach' | 'detach' | 'beginForConsumer' | 'nextReadyAt'>
+  readonly bus: Bus
+  readonly log: Log
+  readonly now: () => Instant
+}
+
+/**
+ * The QUEUED rows are the queue. Most runs never wait in it: they begin in the commit of their plan. The others are looked for when
+ * something says that looking pays: a hint, room in the worker, the end of a wait, and every few seconds all the same.
+ *
+ *   idle ─ hint, pull, timer, poll ─→ looking ─ found as many as there was room for → looks again
+ *    ↑                                   └──── found fewer: sets the timer to the end of the next wait
+ *    └───────────────────────────────────┘     (asked meanwhile: looks again first)
+ *
+ * Never more than one look at a time. A look that fails is logged; the poll is the next.
+ */
+export function localQueue({ store, bus, log, now }: LocalQueueOptions): Queue {
+  let started = false
+  let looking: Promise<void> | null = null
+  let again = false
+  let timer: NodeJS.Timeout | undefined
+  let poll: NodeJS.Timeout | undefined
+  let unsubscribe = () => {}
+
+  function pull(): void {
+    if (!started) return
+    again = true
+    looking ??= look().finally(() => {
+      looking = null
+      // Asked between the last look and this moment.
+      if (again) pull()
+    })
+  }
+
+  async function look(): Promise<void> {
+    try {
+      while (again && started) {
+        again = false
+        while (started && (await store.beginForConsumer(now())) > 0);
+        if (started && !again) await waitForNext()
+      }
+    } catch (error) {
+      again = false
+      log.error({ err: error, retryInMs: POLL }, 'waiting runs could not be started; trying again')
+    }
+  }
+
+  async function waitForNext(): Promise<void> {
+    const next = await store.nextReadyAt()
+    clearTimeout(timer)
+    timer = undefined
+    // What is ready now and was not begun waits for room: whoever makes room calls pull().
+    const wait = next === null ? 0 : next - now()
+    if (started && wait > 0) timer = setTimeout(pull, Math.min(wait, LONGEST_TIMER))
+  }
+
+  return {
+    start(worker) {
+      started = true
+      store.attach(worker)
+      unsubscribe = bus.subscribe((hint) => {
+        if (hint.kind === 'runs') pull()
+      })
+      poll = setInterval(pull, POLL)
+      pull()
+    },
+    pull,
+    async stop() {
+      started = false
+      clearTimeout(timer)
+      clearInterval(poll)
+      unsubscribe()
+      await looking
+      store.detach()
+    },
+  }
+}

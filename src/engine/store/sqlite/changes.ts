@@ -1,0 +1,128 @@
+import type { Database } from 'better-sqlite3'
+import type { ActiveRun } from '../../../domain/run.ts'
+import type { ChangeResult, JobSnapshot, JobWrite, RunChangeResult, RunSnapshot, RunWrite } from '../store.ts'
+import type { JobChanges } from './jobChanges.ts'
+import type { Jobs } from './jobs.ts'
+import type { Plans } from './plans.ts'
+import type { Releases } from './releases.ts'
+import {
+  ACTIVE_RUN_COLUMNS,
+  type ActiveRunRecord,
+  JOB_WITH_POSITION_COLUMNS,
+  type JobWithPositionRecord,
+  RUN_COLUMNS,
+  type RunRecord,
+  toJobRow,
+  toRunRow,
+} from './rows.ts'
+import type { Runs } from './runs.ts'
+import type { Tx } from './writer.ts'
+
+function statements(db: Database) {
+  return {
+    job: db.prepare<[string], JobWithPositionRecord>(
+      `SELECT ${JOB_WITH_POSITION_COLUMNS} FROM "Job" j JOIN "JobPosition" p ON p."jobId" = j.id WHERE j.id = ? AND j."deletedAt" IS NULL`,
+    ),
+    active: db.prepare<[string], ActiveRunRecord>(
+      `SELECT ${ACTIVE_RUN_COLUMNS} FROM "Run" r WHERE r."jobId" = ? AND r."finishedAt" IS NULL ORDER BY r."dueAt", r.id`,
+    ),
+    run: db.prepare<[string], RunRecord>(`SELECT ${RUN_COLUMNS} FROM "Run" r WHERE r.id = ?`),
+    keyHolder: db.prepare<[string, string], NonNullable<JobSnapshot['idempotent']>>(
+      `SELECT id AS "runId", "idempotencyHash" AS hash, "queuedAt" FROM "Run" WHERE "jobId" = ? AND "idempotencyKey" = ?`,
+    ),
+    freeKey: db.prepare('UPDATE "Run" SET "idempotencyKey" = NULL WHERE "jobId" = ? AND "idempotencyKey" = ?'),
+    retryNow: db.prepare(`UPDATE "Run" SET "nextAttemptAt" = ?, cursor = ?, "changedAt" = ? WHERE id = ? AND status = 'RETRYING'`),
+  }
+}
+
+/** The verbs that let a pure function decide on one job or run, and write what it says. */
+export class Changes {
+  readonly #sql
+  readonly #parts
+
+  constructor(
+    db: Database,
+    parts: { readonly jobs: Jobs; readonly runs: Runs; readonly plans: Plans; readonly releases: Releases; readonly changes: JobChanges },
+  ) {
+    this.#sql = statements(db)
+    this.#parts = parts
+  }
+
+  changeJob<Refusal>(
+    tx: Tx,
+    jobId: string,
+    decide: (current: JobSnapshot | null) => JobWrite | { readonly refuse: Refusal },
+    idempotencyKey: string | null,
+  ): ChangeResult<Refusal> {
+    const current = this.#job(jobId)
+    const idempotent = current === null || idempotencyKey === null ? null : (this.#sql.keyHolder.get(jobId, idempotencyKey) ?? null)
+    const write = decide(current === null ? null : { ...current, idempotent })
+    if ('refuse' in write) return { kind: 'refused', refusal: write.refuse }
+    if (current === null) throw new Error(`decide wrote to the job ${jobId}, which does not live`)
+    if (write.job !== undefined && write.job.name !== current.job.name) {
+      const existingId = this.#parts.jobs.livingNamed(write.job.name)
+      if (existingId !== null) return { kind: 'name-taken', existingId }
+    }
+    this.#writeJob(tx, current, write)
+    return { kind: 'written', job: write.job ?? current.job }
+  }
+
+  changeRun<Refusal>(
+    tx: Tx,
+    runId: string,
+    decide: (current: RunSnapshot | null) => RunWrite | { readonly refuse: Refusal },
+  ): RunChangeResult<Refusal> {
+    const row = this.#sql.run.get(runId)
+    const job = row === undefined ? null : this.#job(row.jobId)
+    const write = decide(row === undefined || job === null ? null : { ...job, run: toRunRow(row) })
+    if ('refuse' in write) return { kind: 'refused', refusal: write.refuse }
+    switch (write.kind) {
+      case 'cancel':
+        this.#parts.runs.cancel(tx, runId, write.now)
+        this.#parts.releases.followUp(tx, write.now)
+        break
+      case 'retry-now':
+        this.#sql.retryNow.run(write.now, tx.cursor(), write.now, runId)
+        tx.effects.runsWait = true
+        break
+      case 'nothing':
+        break
+    }
+    return { kind: 'written' }
+  }
+
+  #job(jobId: string): Omit<JobSnapshot, 'idempotent'> | null {
+    const row = this.#sql.job.get(jobId)
+    if (row === undefined) return null
+    const { job, position } = toJobRow(row)
+    const active: readonly ActiveRun[] = position.activeRuns === 0 ? [] : this.#sql.active.all(jobId)
+    return { job, position, active }
+  }
+
+  /** In the order that the port promises: verdicts under the old settings, the job, its revision and position, runs, cancels. */
+  #writeJob(tx: Tx, { job: before, position }: Omit<JobSnapshot, 'idempotent'>, write: JobWrite): void {
+    const { jobs, runs, plans, releases, changes } = this.#parts
+    const { now } = write
+    if (write.plan !== undefined) plans.writeWithin(tx, write.plan, now)
+    if (write.job !== undefined) jobs.update(write.job, write.job.tags.join('\n') !== before.tags.join('\n'))
+    else if (write.plan?.position.pauseEnds) changes.endPause(tx, before.id, now)
+    if (write.newRevision !== undefined) {
+      jobs.closeRevision(before.id, before.revision, write.newRevision.closeAt)
+      jobs.openRevision(before.id, write.newRevision.open)
+    }
+    const gone = write.delete === true
+    if (write.job !== undefined || write.position !== undefined || gone) {
+      const stands = { ...position, ...write.plan?.position, ...write.position, ...(gone ? { wakeAt: null, nextRunAt: null } : {}) }
+      jobs.updatePosition(tx, before.id, stands, write.job !== undefined || gone)
+    }
+    if (write.freeIdempotencyKey !== undefined) this.#sql.freeKey.run(before.id, write.freeIdempotencyKey)
+    for (const run of write.runs ?? []) runs.add(tx, run)
+    for (const runId of write.cancels ?? []) runs.cancel(tx, runId, now)
+    if (gone) {
+      runs.cancelAllOf(tx, before.id, now)
+      jobs.markDeleted(before.id, now)
+    }
+    releases.followUp(tx, now)
+    if (write.event !== null) changes.event(tx, before.id, write.event, now)
+  }
+}

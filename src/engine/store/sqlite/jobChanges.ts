@@ -1,0 +1,54 @@
+import type { Database } from 'better-sqlite3'
+import type { Instant } from '../../../domain/instant.ts'
+import type { Tx } from './writer.ts'
+
+/** What is told to the stream of jobs. */
+export type JobChange = 'CREATED' | 'UPDATED' | 'DELETED'
+
+/**
+ * Changes of a job that no command made: they raise the position's version (whoever remembers the definition must read it again) and
+ * are told to the stream, but leave the version that users see.
+ */
+export class JobChanges {
+  readonly #event
+  readonly #endPause
+  readonly #pause
+  readonly #stale
+  readonly #standsStill
+
+  constructor(db: Database) {
+    this.#event = db.prepare('INSERT INTO "JobEvent" (cursor, "jobId", change, "at") VALUES (?, ?, ?, ?)')
+    this.#endPause = db.prepare(
+      `UPDATE "Job" SET "pauseSince" = NULL, "pauseUntil" = NULL, "pauseNote" = NULL, "pauseBy" = NULL, "updatedAt" = ?
+       WHERE id = ? AND "pauseUntil" <= ?`,
+    )
+    this.#pause = db.prepare(
+      `UPDATE "Job" SET "pauseSince" = ?, "pauseUntil" = NULL, "pauseNote" = ?, "pauseBy" = NULL, "updatedAt" = ?
+       WHERE id = ? AND "pauseSince" IS NULL AND "deletedAt" IS NULL`,
+    )
+    this.#stale = db.prepare('UPDATE "JobPosition" SET version = version + 1 WHERE "jobId" = ?')
+    this.#standsStill = db.prepare('UPDATE "JobPosition" SET version = version + 1, "nextRunAt" = NULL WHERE "jobId" = ?')
+  }
+
+  event(tx: Tx, jobId: string, change: JobChange, now: Instant): void {
+    this.#event.run(tx.cursor(), jobId, change, now)
+  }
+
+  /** A pause that has reached its `until` is removed; a plan may say so more than once. */
+  endPause(tx: Tx, jobId: string, now: Instant): void {
+    if (this.#endPause.run(now, jobId, now).changes === 0) return
+    this.#stale.run(jobId)
+    this.event(tx, jobId, 'UPDATED', now)
+  }
+
+  /**
+   * Pauses a job that failed too often in a row, until it is resumed. One that is paused already stays as it is, also where that
+   * pause has just ended and the planner has not come to it: its skipped instants are not yet in the ledger.
+   */
+  pauseAfterFailures(tx: Tx, jobId: string, failures: number, now: Instant): void {
+    const note = `Paused after ${failures} failed ${failures === 1 ? 'run' : 'runs in a row'}`
+    if (this.#pause.run(now, note, now, jobId).changes === 0) return
+    this.#standsStill.run(jobId)
+    this.event(tx, jobId, 'UPDATED', now)
+  }
+}

@@ -1,0 +1,63 @@
+import type { Database } from 'better-sqlite3'
+
+/** Rows removed in one transaction: some milliseconds. */
+export const REMOVAL_BATCH = 500
+
+function statements(db: Database) {
+  const removeOf = (table: string, owner: string) =>
+    db.prepare(`DELETE FROM "${table}" WHERE rowid IN (SELECT rowid FROM "${table}" WHERE "${owner}" = ? LIMIT ?)`)
+  return {
+    // Its runs have all ended: a run under way still settles, and its events name the job.
+    gone: db.prepare<[], { id: string }>(
+      `SELECT j.id FROM "Job" j LEFT JOIN "JobPosition" p ON p."jobId" = j.id WHERE j."deletedAt" IS NOT NULL AND coalesce(p."activeRuns", 0) = 0
+       ORDER BY j."deletedAt" LIMIT 1`,
+    ),
+    runs: db.prepare<[string, number], { id: string }>('SELECT id FROM "Run" WHERE "jobId" = ? ORDER BY id LIMIT ?'),
+    removeLines: removeOf('LogLine', 'runId'),
+    removeAttempts: removeOf('Attempt', 'runId'),
+    removeRun: db.prepare('DELETE FROM "Run" WHERE id = ?'),
+    parts: [
+      removeOf('Verdict', 'jobId'),
+      removeOf('JobMinute', 'jobId'),
+      removeOf('Revision', 'jobId'),
+      removeOf('JobTag', 'jobId'),
+      removeOf('JobPosition', 'jobId'),
+    ],
+    removeJob: db.prepare('DELETE FROM "Job" WHERE id = ?'),
+  }
+}
+
+/** Removal of what deleted jobs left, children before parents, a few rows at a time. Their events stay as tombstones. */
+export class Keeping {
+  readonly #sql
+
+  constructor(db: Database) {
+    this.#sql = statements(db)
+  }
+
+  /** Removes at most `limit` rows in the transaction under way; answers how many. */
+  removeDeleted(limit: number): number {
+    let removed = 0
+    while (removed < limit) {
+      const job = this.#sql.gone.get()
+      if (job === undefined) break
+      removed += this.#removePartsOf(job.id, limit - removed)
+    }
+    return removed
+  }
+
+  #removePartsOf(jobId: string, limit: number): number {
+    let removed = 0
+    for (const { id } of this.#sql.runs.all(jobId, limit)) {
+      removed += this.#sql.removeLines.run(id, limit - removed).changes
+      if (removed < limit) removed += this.#sql.removeAttempts.run(id, limit - removed).changes
+      if (removed < limit) removed += this.#sql.removeRun.run(id).changes
+      if (removed >= limit) return removed
+    }
+    for (const remove of this.#sql.parts) {
+      removed += remove.run(jobId, limit - removed).changes
+      if (removed >= limit) return removed
+    }
+    return removed + this.#sql.removeJob.run(jobId).changes
+  }
+}

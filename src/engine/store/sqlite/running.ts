@@ -1,0 +1,93 @@
+import type { Database } from 'better-sqlite3'
+import type { Instant } from '../../../domain/instant.ts'
+import type { AttemptKey, BegunAttempt, Claim } from '../store.ts'
+import { byClaimOrder } from './plans.ts'
+import type { Runs, StartableRecord } from './runs.ts'
+import type { Tx } from './writer.ts'
+
+/** Of RETRYING runs whose wait is over so many are looked at, earliest first, before priority decides among them. */
+const RETRIES_LOOKED_AT = 1_000
+const PRIORITIES = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+
+interface ReadyRecord extends StartableRecord {
+  readonly priority: number
+}
+
+const READY = `SELECT r.id, r."jobId", r."trigger", r."scheduledFor", r."dueAt", r.coalesced, r.payload, r.attempt, r.priority, p.version AS "positionVersion"
+  FROM "Run" r JOIN "JobPosition" p ON p."jobId" = r."jobId"`
+
+export const BEGIN_QUEUED = `${READY} WHERE r.status = 'QUEUED' AND r."heldBy" IS NULL AND r."dueAt" <= ? ORDER BY r.priority DESC, r."dueAt", r.id LIMIT ?`
+export const BEGIN_RETRYING = `${READY} WHERE r.status = 'RETRYING' AND r."nextAttemptAt" <= ? ORDER BY r."nextAttemptAt" LIMIT ?`
+
+function statements(db: Database) {
+  return {
+    queued: db.prepare<[Instant, number], ReadyRecord>(BEGIN_QUEUED),
+    retrying: db.prepare<[Instant, number], ReadyRecord>(BEGIN_RETRYING),
+    nextQueued: db.prepare<[number], { at: Instant }>(
+      `SELECT "dueAt" AS at FROM "Run" WHERE status = 'QUEUED' AND "heldBy" IS NULL AND priority = ? ORDER BY "dueAt" LIMIT 1`,
+    ),
+    nextRetry: db.prepare<[], { at: Instant }>(
+      `SELECT "nextAttemptAt" AS at FROM "Run" WHERE status = 'RETRYING' ORDER BY "nextAttemptAt" LIMIT 1`,
+    ),
+    renew: db.prepare<[Instant, string, number, string], { cancelRequestedAt: Instant | null }>(
+      `UPDATE "Run" SET "leaseUntil" = ? WHERE id = ? AND attempt = ? AND status = 'RUNNING' AND "instanceId" = ? RETURNING "cancelRequestedAt"`,
+    ),
+    leaseOver: db.prepare<[Instant, number], AttemptKey>(
+      `SELECT id AS "runId", attempt FROM "Run" WHERE status = 'RUNNING' AND "leaseUntil" < ? ORDER BY "leaseUntil" LIMIT ?`,
+    ),
+    everyAttempt: db.prepare<[number], AttemptKey>(
+      `SELECT id AS "runId", attempt FROM "Run" WHERE status = 'RUNNING' ORDER BY "leaseUntil" LIMIT ?`,
+    ),
+    cancelOverdue: db.prepare<[Instant, number], AttemptKey>(
+      `SELECT id AS "runId", attempt FROM "Run" WHERE status = 'RUNNING' AND "cancelRequestedAt" < ? ORDER BY "leaseUntil" LIMIT ?`,
+    ),
+  }
+}
+
+/** Attempts from their start to their lease: who may start, who holds what, and what nobody holds any more. */
+export class Running {
+  readonly #sql
+  readonly #runs: Runs
+
+  constructor(db: Database, runs: Runs) {
+    this.#sql = statements(db)
+    this.#runs = runs
+  }
+
+  /** The verb `beginReady`. */
+  begin(tx: Tx, claim: Claim, limit: number): readonly BegunAttempt[] {
+    if (limit <= 0) return []
+    const queued = this.#sql.queued.all(claim.now, limit)
+    const retrying = this.#sql.retrying.all(claim.now, Math.max(limit, RETRIES_LOOKED_AT))
+    const ready = retrying.length === 0 ? queued : [...queued, ...retrying].sort(byClaimOrder).slice(0, limit)
+    return ready.map((row) => this.#runs.begin(tx, row, claim))
+  }
+
+  nextReadyAt(): Instant | null {
+    // One look into the index for each priority: it is ordered by that first, and may hold many runs that are ready already.
+    const instants = PRIORITIES.map((priority) => this.#sql.nextQueued.get(priority)?.at)
+    instants.push(this.#sql.nextRetry.get()?.at)
+    const known = instants.filter((at) => at !== undefined)
+    return known.length === 0 ? null : Math.min(...known)
+  }
+
+  /** The verb `renewLeases`. A lease is no change of the run that users see: the stream is not told. */
+  renew(
+    attempts: readonly AttemptKey[],
+    instanceId: string,
+    leaseUntil: Instant,
+  ): readonly { readonly held: boolean; readonly cancel: boolean }[] {
+    return attempts.map(({ runId, attempt }) => {
+      const run = this.#sql.renew.get(leaseUntil, runId, attempt, instanceId)
+      return { held: run !== undefined, cancel: run !== undefined && run.cancelRequestedAt !== null }
+    })
+  }
+
+  lost({ now, everything, limit }: { readonly now: Instant; readonly everything: boolean; readonly limit: number }): readonly AttemptKey[] {
+    return everything ? this.#sql.everyAttempt.all(limit) : this.#sql.leaseOver.all(now, limit)
+  }
+
+  overdueCancels(askedBefore: Instant, limit: number): readonly AttemptKey[] {
+    return this.#sql.cancelOverdue.all(askedBefore, limit)
+  }
+}

@@ -1,0 +1,220 @@
+import type { Database } from 'better-sqlite3'
+import type { Instant } from '../../../domain/instant.ts'
+import type { FinalStatus, Hold, NewRun, RunStatus, RunTrigger } from '../../../domain/run.ts'
+import type { BegunAttempt, Claim } from '../store.ts'
+import type { ConcurrencyKeys } from './concurrency.ts'
+import type { Definitions } from './definitions.ts'
+import type { Releases } from './releases.ts'
+import type { Tx } from './writer.ts'
+
+/** A run that has its row; `heldBy` and `begun` as it was stored. Null where another run of the same occurrence was there before. */
+export type Stored = { readonly heldBy: Hold | null; readonly begun: boolean } | null
+
+/** What ending or asking a run must know of it. */
+export interface ActiveRecord {
+  readonly id: string
+  readonly jobId: string
+  readonly status: RunStatus
+  readonly heldBy: Hold | null
+  readonly dueAt: Instant
+  readonly startedAt: Instant | null
+  readonly cancelRequestedAt: Instant | null
+  readonly concurrencyKey: string | null
+  readonly maxConcurrency: number | null
+}
+
+/** A run's row as the start of an attempt reads it. */
+export interface StartableRecord {
+  readonly id: string
+  readonly jobId: string
+  readonly positionVersion: number
+  readonly trigger: RunTrigger
+  readonly scheduledFor: Instant
+  readonly dueAt: Instant
+  readonly coalesced: number
+  readonly payload: string | null
+  readonly attempt: number
+}
+
+const ACTIVE = `SELECT id, "jobId", status, "heldBy", "dueAt", "startedAt", "cancelRequestedAt", "concurrencyKey", "maxConcurrency"
+  FROM "Run" WHERE "finishedAt" IS NULL`
+
+const NEW_RUN = `id, "jobId", "trigger", occurrence, "scheduledFor", "dueAt", "queuedAt", priority, "concurrencyKey", "maxConcurrency", coalesced,
+  payload, "rerunOfId", "triggeredBy", "idempotencyKey", "idempotencyHash", cursor, "changedAt"`
+
+function statements(db: Database) {
+  return {
+    insertQueued: db.prepare(
+      `INSERT INTO "Run" (${NEW_RUN}, status, "heldBy") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'QUEUED', ?)
+       ON CONFLICT ("jobId", occurrence) DO NOTHING`,
+    ),
+    insertRunning: db.prepare(
+      `INSERT INTO "Run" (${NEW_RUN}, status, attempt, "attemptStatus", "attemptStartedAt", "startedAt", "instanceId", "jobVersion", "leaseUntil")
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'RUNNING', 1, 'RUNNING', ?, ?, ?, ?, ?)
+       ON CONFLICT ("jobId", occurrence) DO NOTHING`,
+    ),
+    begin: db.prepare(
+      `UPDATE "Run" SET status = 'RUNNING', attempt = ?, "attemptStatus" = 'RUNNING', "attemptStartedAt" = ?, "startedAt" = coalesce("startedAt", ?),
+         "nextAttemptAt" = NULL, progress = NULL, "instanceId" = ?, "jobVersion" = ?, "leaseUntil" = ?, cursor = ?, "changedAt" = ? WHERE id = ?`,
+    ),
+    cancelWaiting: db.prepare(
+      `UPDATE "Run" SET status = 'CANCELLED', "cancelRequestedAt" = coalesce("cancelRequestedAt", ?), "finishedAt" = ?, "heldBy" = NULL, "nextAttemptAt" = NULL,
+         cursor = ?, "changedAt" = ? WHERE id = ?`,
+    ),
+    askRunning: db.prepare(`UPDATE "Run" SET "cancelRequestedAt" = ?, cursor = ?, "changedAt" = ? WHERE id = ?`),
+    added: db.prepare(
+      `UPDATE "JobPosition" SET "activeRuns" = "activeRuns" + 1, "lastRunId" = ?, "lastRunStatus" = ?, "lastRunAt" = ? WHERE "jobId" = ?`,
+    ),
+    ended: db.prepare(
+      `UPDATE "JobPosition" SET "activeRuns" = "activeRuns" - 1, "lastRunStatus" = CASE WHEN "lastRunId" = ? THEN ? ELSE "lastRunStatus" END WHERE "jobId" = ?`,
+    ),
+    moved: db.prepare(`UPDATE "JobPosition" SET "lastRunStatus" = ? WHERE "jobId" = ? AND "lastRunId" = ?`),
+    active: db.prepare<[string], ActiveRecord>(`${ACTIVE} AND id = ?`),
+    activeOfJob: db.prepare<[string], ActiveRecord>(`${ACTIVE} AND "jobId" = ? ORDER BY "dueAt", id`),
+  }
+}
+
+/** The changes of a run that more than one verb makes. Each takes a position in the stream. */
+export class Runs {
+  readonly #sql
+  readonly #keys: ConcurrencyKeys
+  readonly #definitions: Definitions
+  readonly #releases: Releases
+
+  constructor(db: Database, parts: { readonly keys: ConcurrencyKeys; readonly definitions: Definitions; readonly releases: Releases }) {
+    this.#sql = statements(db)
+    this.#keys = parts.keys
+    this.#definitions = parts.definitions
+    this.#releases = parts.releases
+  }
+
+  /** Stores a run, begun at once where `claim` is given and nothing holds it. The job's position is for the caller to move. */
+  insert(tx: Tx, run: NewRun, start: { readonly claim: Claim; readonly positionVersion: number } | null): Stored {
+    const mayGo = run.concurrencyKey === null || this.#keys.add(run.concurrencyKey, run.maxConcurrency, run.heldBy === 'OVERLAP')
+    const heldBy: Hold | null = run.heldBy === 'OVERLAP' ? 'OVERLAP' : mayGo ? null : 'CONCURRENCY'
+    const begun = heldBy === null && start !== null
+    const stored = begun ? this.#insertRunning(tx, run, start) : this.#insertQueued(tx, run, heldBy)
+    if (!stored) {
+      if (run.concurrencyKey !== null) this.#keys.remove(run.concurrencyKey, run.maxConcurrency, heldBy === null)
+      return null
+    }
+    if (heldBy === null && !begun) tx.effects.runsWait = true
+    return { heldBy, begun }
+  }
+
+  /** As `insert`, for a run that no plan made: moves the position too. */
+  add(tx: Tx, run: NewRun): void {
+    if (this.insert(tx, run, null) === null) return
+    this.#sql.added.run(run.id, 'QUEUED', run.queuedAt, run.jobId)
+  }
+
+  /** QUEUED or RETRYING → RUNNING. The caller has seen the row in this transaction. */
+  begin(tx: Tx, row: StartableRecord, claim: Claim): BegunAttempt {
+    const attempt = row.attempt + 1
+    const definition = this.#definitions.of(row.jobId, row.positionVersion)
+    const { now, instanceId, leaseUntil } = claim
+    this.#sql.begin.run(attempt, now, now, instanceId, definition.version, leaseUntil, tx.cursor(), now, row.id)
+    this.#sql.moved.run('RUNNING', row.jobId, row.id)
+    return {
+      runId: row.id,
+      attempt,
+      jobId: row.jobId,
+      jobName: definition.name,
+      jobVersion: definition.version,
+      target: definition.target,
+      policies: definition.policies,
+      trigger: row.trigger,
+      scheduledFor: row.scheduledFor,
+      dueAt: row.dueAt,
+      startedAt: now,
+      coalesced: row.coalesced,
+      payload: row.payload,
+    }
+  }
+
+  /** A run that waits ends CANCELLED at once; a running one is asked, once. Final ones stay as they are. */
+  cancel(tx: Tx, runId: string, now: Instant): void {
+    const run = this.#sql.active.get(runId)
+    if (run === undefined) return
+    if (run.status === 'RUNNING') {
+      if (run.cancelRequestedAt !== null) return
+      this.#sql.askRunning.run(now, tx.cursor(), now, runId)
+      tx.effects.cancels.push(runId)
+      return
+    }
+    this.ending(run)
+    this.#sql.cancelWaiting.run(now, now, tx.cursor(), now, runId)
+    this.ended(tx, run, 'CANCELLED', now)
+  }
+
+  cancelAllOf(tx: Tx, jobId: string, now: Instant): void {
+    for (const run of this.#sql.activeOfJob.all(jobId)) this.cancel(tx, run.id, now)
+  }
+
+  /** Before a run's row becomes final. */
+  ending(run: Pick<ActiveRecord, 'concurrencyKey' | 'maxConcurrency' | 'heldBy'>): void {
+    if (run.concurrencyKey !== null) this.#keys.remove(run.concurrencyKey, run.maxConcurrency, run.heldBy === null)
+  }
+
+  /** After a run's row became final: the position, the figures, and later those that waited for its end. */
+  ended(
+    tx: Tx,
+    run: Pick<ActiveRecord, 'id' | 'jobId' | 'dueAt' | 'startedAt' | 'concurrencyKey'>,
+    status: FinalStatus,
+    finishedAt: Instant,
+  ): void {
+    this.#sql.ended.run(run.id, status, run.jobId)
+    this.#releases.note(run)
+    tx.effects.ended.push({ jobId: run.jobId, status, dueAt: run.dueAt, startedAt: run.startedAt, finishedAt })
+  }
+
+  #insertQueued(tx: Tx, run: NewRun, heldBy: Hold | null): boolean {
+    return this.#sql.insertQueued.run(...newRunValues(tx, run, run.queuedAt), heldBy).changes > 0
+  }
+
+  #insertRunning(tx: Tx, run: NewRun, { claim, positionVersion }: { readonly claim: Claim; readonly positionVersion: number }): boolean {
+    const { now, instanceId, leaseUntil } = claim
+    const { name, version, target, policies } = this.#definitions.of(run.jobId, positionVersion)
+    const { changes } = this.#sql.insertRunning.run(...newRunValues(tx, run, now), now, now, instanceId, version, leaseUntil)
+    if (changes === 0) return false
+    tx.effects.begun.push({
+      runId: run.id,
+      attempt: 1,
+      jobId: run.jobId,
+      jobName: name,
+      jobVersion: version,
+      target,
+      policies,
+      trigger: run.trigger,
+      scheduledFor: run.scheduledFor,
+      dueAt: run.dueAt,
+      startedAt: now,
+      coalesced: run.coalesced,
+      payload: run.payload,
+    })
+    return true
+  }
+}
+
+function newRunValues(tx: Tx, run: NewRun, changedAt: Instant): readonly unknown[] {
+  return [
+    run.id,
+    run.jobId,
+    run.trigger,
+    run.occurrence,
+    run.scheduledFor,
+    run.dueAt,
+    run.queuedAt,
+    run.priority,
+    run.concurrencyKey,
+    run.maxConcurrency,
+    run.coalesced,
+    run.payload,
+    run.rerunOfId,
+    run.triggeredBy,
+    run.idempotencyKey,
+    run.idempotencyHash,
+    tx.cursor(),
+    changedAt,
+  ]
+}

@@ -1,0 +1,204 @@
+import type { Database, Statement } from 'better-sqlite3'
+import type { PageKey } from '../store.ts'
+
+/** Rows looked at between two turns of the loop, where a filter may let few of them through. */
+const SLICE = 1_000
+/** Counts are exact up to here, and null above. */
+export const COUNTED_UP_TO = 10_000
+const STATEMENTS = 300
+
+type Value = string | number
+
+/** Part of a WHERE, with its parameters. */
+export interface Condition {
+  readonly sql: string
+  readonly values: readonly Value[]
+}
+
+/**
+ * Rows in the order of an index. `from` joins all that filters and columns need, `keys` only the table of the index, so that stepping
+ * over rows costs no lookups. `within` are conditions that the index answers.
+ */
+export interface Source {
+  readonly from: string
+  readonly keys: string
+  readonly within: readonly Condition[]
+  /** Conditions that nearly all rows meet: not worth looking at the rows slice by slice. */
+  readonly also: readonly Condition[]
+  readonly order: OrderOf
+  /** The source is so narrow that it is read and sorted as a whole. */
+  readonly narrow: boolean
+}
+
+/** By `value`, ties by `id`; nulls come last both ways. `unique`: the value alone is the order; `idOnly`: the id is. */
+export interface OrderOf {
+  readonly value: string
+  readonly id: string
+  readonly kind: 'nullable' | 'never-null' | 'unique' | 'id-only'
+  /** Where rows without a value are found, if not in the same place. */
+  readonly nullsFrom?: string
+}
+
+export interface Paging {
+  readonly direction: 'ASC' | 'DESC'
+  readonly after: PageKey | null
+  readonly before: PageKey | null
+  readonly fromEnd: boolean
+  readonly limit: number
+}
+
+/** Rows with a value, or those without, from one exclusive bound to another in the direction of the walk. */
+interface Stretch {
+  readonly keys: readonly string[]
+  readonly within: readonly Condition[]
+  readonly start: readonly Value[] | null
+  readonly end: readonly Value[] | null
+  readonly from: string
+  readonly keySource: string
+}
+
+/**
+ * Walks rows page by page and counts them. Where filters may pass over many rows, it looks at a slice at a time and lets the loop turn
+ * between: a rare match among a million rows costs time, but never holds up a fire.
+ */
+export class Scanner {
+  readonly #db: Database
+  readonly #statements = new Map<string, Statement<unknown[], unknown>>()
+
+  constructor(db: Database) {
+    this.#db = db
+  }
+
+  prepare<Row>(sql: string): Statement<unknown[], Row> {
+    const known = this.#statements.get(sql)
+    if (known !== undefined) return known as Statement<unknown[], Row>
+    if (this.#statements.size >= STATEMENTS) this.#statements.delete(this.#statements.keys().next().value!)
+    const statement = this.#db.prepare<unknown[], Row>(sql)
+    this.#statements.set(sql, statement as Statement<unknown[], unknown>)
+    return statement
+  }
+
+  /** One page, in the list's own order. */
+  async page<Row>(source: Source, columns: string, filters: readonly Condition[], paging: Paging): Promise<Row[]> {
+    const ascending = (paging.direction === 'ASC') !== paging.fromEnd
+    const rows: Row[] = []
+    for (const stretch of stretches(source, paging)) {
+      for await (const part of this.#slices(source, stretch, filters, ascending)) {
+        const { sql, values } = select(columns, stretch.from, part, ascending)
+        rows.push(...this.prepare<Row>(`${sql} LIMIT ?`).all(...values, paging.limit - rows.length))
+        if (rows.length >= paging.limit) return paging.fromEnd ? rows.reverse() : rows
+      }
+    }
+    return paging.fromEnd ? rows.reverse() : rows
+  }
+
+  /** How many rows match; null above COUNTED_UP_TO. */
+  async count(source: Source, filters: readonly Condition[]): Promise<number | null> {
+    let count = 0
+    for (const stretch of stretches(source, { direction: 'ASC', after: null, before: null, fromEnd: false, limit: 0 })) {
+      for await (const part of this.#slices(source, stretch, filters, true)) {
+        const { sql, values } = conditions(part)
+        const inner = `SELECT 1 FROM ${part.filters.length === 0 ? stretch.keySource : stretch.from}${sql} LIMIT ?`
+        count += this.prepare<{ n: number }>(`SELECT count(*) AS n FROM (${inner})`).get(...values, COUNTED_UP_TO + 1 - count)!.n
+        if (count > COUNTED_UP_TO) return null
+      }
+    }
+    return count
+  }
+
+  /** Whether at most `limit` rows of a table meet a condition that an index answers. */
+  isNarrow(from: string, { sql, values }: Condition, limit: number): boolean {
+    return (
+      this.prepare<{ n: number }>(`SELECT count(*) AS n FROM (SELECT 1 FROM ${from} WHERE ${sql} LIMIT ?)`).get(...values, limit + 1)!.n <=
+      limit
+    )
+  }
+
+  /** The conditions of one slice after the other, or of the whole stretch where all rows count. */
+  async *#slices(source: Source, stretch: Stretch, chosen: readonly Condition[], ascending: boolean): AsyncGenerator<Part> {
+    const filters = [...source.also, ...chosen]
+    if (chosen.length === 0 || source.narrow) {
+      yield { stretch, filters, start: stretch.start, end: stretch.end, endIncluded: false, ascending }
+      return
+    }
+    let start = stretch.start
+    for (;;) {
+      const rest: Part = { stretch, filters: [], start, end: stretch.end, endIncluded: false, ascending }
+      const { sql, values } = select(stretch.keys.map((key, i) => `${key} AS k${i}`).join(', '), stretch.keySource, rest, ascending)
+      const last = this.prepare<Record<string, Value>>(`${sql} LIMIT 1 OFFSET ?`).get(...values, SLICE - 1)
+      if (last === undefined) {
+        yield { ...rest, filters }
+        return
+      }
+      const end = stretch.keys.map((_, i) => last[`k${i}`]!)
+      yield { stretch, filters, start, end, endIncluded: true, ascending }
+      start = end
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+}
+
+interface Part {
+  readonly stretch: Stretch
+  readonly filters: readonly Condition[]
+  readonly start: readonly Value[] | null
+  readonly end: readonly Value[] | null
+  readonly endIncluded: boolean
+  readonly ascending: boolean
+}
+
+function select(columns: string, from: string, part: Part, ascending: boolean): Condition {
+  const { sql, values } = conditions(part)
+  const order = part.stretch.keys.map((key) => `${key} ${ascending ? 'ASC' : 'DESC'}`).join(', ')
+  return { sql: `SELECT ${columns} FROM ${from}${sql} ORDER BY ${order}`, values }
+}
+
+function conditions({ stretch, filters, start, end, endIncluded, ascending }: Part): Condition {
+  const all: Condition[] = [...stretch.within]
+  if (start !== null) all.push(compare(stretch.keys, ascending ? '>' : '<', start))
+  if (end !== null) all.push(compare(stretch.keys, `${ascending ? '<' : '>'}${endIncluded ? '=' : ''}`, end))
+  all.push(...filters)
+  return { sql: all.length === 0 ? '' : ` WHERE ${all.map(({ sql }) => sql).join(' AND ')}`, values: all.flatMap(({ values }) => values) }
+}
+
+function compare(keys: readonly string[], operator: string, values: readonly Value[]): Condition {
+  if (keys.length === 1) return { sql: `${keys[0]} ${operator} ?`, values }
+  return { sql: `(${keys.join(', ')}) ${operator} (${keys.map(() => '?').join(', ')})`, values }
+}
+
+/** The parts of a list in the order they are walked: rows with a value, then those without, or the other way round. */
+function stretches(source: Source, paging: Paging): readonly Stretch[] {
+  const { order } = source
+  const [start, end] = paging.fromEnd ? [paging.before, paging.after] : [paging.after, paging.before]
+  const hasNulls = order.kind === 'nullable'
+  const parts = hasNulls ? [false, true] : [false]
+  const walked = paging.fromEnd ? [...parts].reverse() : parts
+  const placeOf = (key: PageKey | null) => (key === null ? null : walked.indexOf(hasNulls && key.value === null))
+
+  return walked.flatMap((nulls, place): Stretch[] => {
+    const startPlace = placeOf(start)
+    const endPlace = placeOf(end)
+    if ((startPlace !== null && place < startPlace) || (endPlace !== null && place > endPlace)) return []
+    const from = nulls ? (order.nullsFrom ?? source.from) : source.from
+    return [
+      {
+        keys: keysOf(order, nulls),
+        within: [...source.within, ...(hasNulls ? [{ sql: `${order.value} IS ${nulls ? 'NULL' : 'NOT NULL'}`, values: [] }] : [])],
+        start: start !== null && startPlace === place ? boundOf(order, nulls, start) : null,
+        end: end !== null && endPlace === place ? boundOf(order, nulls, end) : null,
+        from,
+        keySource: nulls && order.nullsFrom !== undefined ? order.nullsFrom : source.keys,
+      },
+    ]
+  })
+}
+
+function keysOf({ value, id, kind }: OrderOf, nulls: boolean): readonly string[] {
+  if (kind === 'unique') return [value]
+  return kind === 'id-only' || nulls ? [id] : [value, id]
+}
+
+function boundOf({ kind }: OrderOf, nulls: boolean, key: PageKey): readonly Value[] {
+  if (kind === 'unique') return [key.value ?? '']
+  return kind === 'id-only' || nulls ? [key.id] : [key.value ?? '', key.id]
+}

@@ -1,0 +1,177 @@
+import { randomBytes } from 'node:crypto'
+import type { Database } from 'better-sqlite3'
+import type { Instant } from '../../../domain/instant.ts'
+import type { Bus } from '../../bus/bus.ts'
+import type { Log } from '../../ports.ts'
+import type { Consumer } from '../../queue/queue.ts'
+import type { Store } from '../store.ts'
+import { Changes } from './changes.ts'
+import { ConcurrencyKeys } from './concurrency.ts'
+import { Definitions } from './definitions.ts'
+import { Figures } from './figures.ts'
+import { JobChanges } from './jobChanges.ts'
+import { JobList } from './jobList.ts'
+import { Jobs } from './jobs.ts'
+import { Keeping, REMOVAL_BATCH } from './keeping.ts'
+import { Logs } from './logs.ts'
+import { Plans, type Starting } from './plans.ts'
+import { Progress } from './progress.ts'
+import { Reads } from './reads.ts'
+import { Releases } from './releases.ts'
+import { RunList } from './runList.ts'
+import { Running } from './running.ts'
+import { Runs } from './runs.ts'
+import { Scanner } from './scan.ts'
+import { Settling } from './settle.ts'
+import { STREAM_FLOOR, STREAM_HEAD, Stream, storedHead } from './stream.ts'
+import { Verdicts } from './verdicts.ts'
+import { type Tx, Writer } from './writer.ts'
+
+/** Attempts begun in one transaction. */
+const BEGUN_AT_ONCE = 500
+
+/** The store with what the local queue needs beside the port: in one process the two know each other. */
+export interface SqliteStore extends Store {
+  /** From now on runs of a plan begin in the commit that stores them, as far as this worker has room. */
+  attach(consumer: Consumer): void
+  detach(): void
+  /** Begins runs that may start, as many as the attached worker has room for, and delivers them. Answers how many. */
+  beginForConsumer(now: Instant): Promise<number>
+}
+
+export interface SqliteStoreOptions {
+  readonly db: Database
+  readonly instanceId: string
+  readonly bus: Bus
+  readonly log: Log
+}
+
+/** All of the store over one connection: it is the only writer, and reads between its own transactions. */
+export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): SqliteStore {
+  const keys = new ConcurrencyKeys(db)
+  const definitions = new Definitions(db)
+  const changes = new JobChanges(db)
+  const releases = new Releases(db, keys)
+  const runs = new Runs(db, { keys, definitions, releases })
+  const plans = new Plans(db, { runs, verdicts: new Verdicts(db), releases, changes })
+  const jobs = new Jobs(db, changes)
+  const commands = new Changes(db, { jobs, runs, plans, releases, changes })
+  const settling = new Settling(db, { runs, definitions, releases, changes })
+  const running = new Running(db, runs)
+  const figures = new Figures(db, instanceId)
+  const logs = new Logs(db)
+  const progress = new Progress(db)
+  const keeping = new Keeping(db)
+  const reads = new Reads(db)
+  const scanner = new Scanner(db)
+  const jobList = new JobList(scanner)
+  const runList = new RunList(scanner)
+  const stream = new Stream(scanner)
+
+  const storeHead = db.prepare(
+    `INSERT INTO "Setting" (name, value) VALUES ('${STREAM_HEAD}', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
+  )
+  const settleSetting = db.prepare('INSERT INTO "Setting" (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING')
+  let consumer: Consumer | null = null
+
+  const writer = new Writer(db, storedHead(db), {
+    beforeCommit(effects, head) {
+      figures.write(effects)
+      if (head > writer.head) storeHead.run(String(head))
+    },
+    afterRollback() {
+      for (const memory of [keys, definitions, releases, figures, logs]) memory.forget()
+    },
+    deliver(begun) {
+      // A worker that was detached in the meantime has its attempts recovered like those of a process that died.
+      if (consumer === null)
+        log.warn({ attempts: begun.length }, 'attempts began for a worker that has gone; they are recovered when their lease is over')
+      else consumer.deliver(begun)
+    },
+    publish: (hint) => bus.publish(hint),
+  })
+
+  /** The room that the worker has left, behind what this transaction has begun for it already. */
+  const roomFor = (tx: Tx): number => (consumer === null ? 0 : Math.min(BEGUN_AT_ONCE, consumer.free() - tx.begunBefore))
+  const startingFor = (tx: Tx, now: Instant): Starting | null => {
+    if (consumer === null) return null
+    return { claim: { instanceId: consumer.instanceId, now, leaseUntil: consumer.leaseUntil(now) }, room: roomFor(tx) }
+  }
+  const databaseId = settledDatabaseId()
+
+  function settledDatabaseId(): string {
+    settleSetting.run('databaseId', randomBytes(9).toString('base64url'))
+    return reads.setting('databaseId')!
+  }
+
+  return {
+    databaseId,
+
+    createJobs: (newJobs) => writer.write((tx) => jobs.create(tx, newJobs)),
+    changeJob: (jobId, decide, options) => writer.write((tx) => commands.changeJob(tx, jobId, decide, options?.idempotencyKey ?? null)),
+    changeRun: (runId, decide) => writer.write((tx) => commands.changeRun(tx, runId, decide)),
+
+    duePositions: async (now, limit) => reads.duePositions(now, limit),
+    nextWakeAt: async () => reads.nextWakeAt(),
+    jobsById: async (ids) => reads.jobsById(ids),
+    activeRuns: async (jobIds) => reads.activeRuns(jobIds),
+    commitPlans: (guarded, now) => writer.write((tx) => plans.commit(tx, guarded, now, startingFor(tx, now)), 'FIRST'),
+
+    beginReady: (claim, limit) => writer.write((tx) => running.begin(tx, claim, limit), 'FIRST'),
+    nextReadyAt: async () => running.nextReadyAt(),
+    renewLeases: (attempts, holder, leaseUntil) => writer.write(() => running.renew(attempts, holder, leaseUntil)),
+    settle: (reports) => writer.write((tx) => settling.settle(tx, reports)),
+    lostAttempts: async (query) => running.lost(query),
+    overdueCancels: async (askedBefore, limit) => running.overdueCancels(askedBefore, limit),
+    appendLogs: (lines) => writer.write(() => logs.append(lines)),
+    setProgress: (updates, now) => writer.write((tx) => progress.set(tx, writer, updates, now)),
+
+    job: async (by) => reads.job(by),
+    run: async (id) => reads.run(id),
+    jobRows: async (ids) => reads.jobRows(ids),
+    runRows: async (ids) => ids.map((id) => reads.run(id)),
+    listJobs: (query) => jobList.list(query),
+    countJobs: (filter) => jobList.count(filter),
+    listRuns: (query) => runList.list(query),
+    countRuns: (filter) => runList.count(filter),
+    attempts: async (runIds) => reads.attempts(runIds),
+
+    streamHead: async () => writer.head,
+    streamFloor: async () => Number(reads.setting(STREAM_FLOOR) ?? 0),
+    runChanges: (query) => stream.runChanges(query),
+
+    async removeDeleted(limit) {
+      let removed = 0
+      for (let batch = REMOVAL_BATCH; batch === REMOVAL_BATCH && removed < limit; removed += batch) {
+        batch = await writer.write(() => keeping.removeDeleted(Math.min(REMOVAL_BATCH, limit - removed)))
+      }
+      return removed
+    },
+    setting: async (name) => reads.setting(name),
+    settleSetting: (name, value) =>
+      writer.write(() => {
+        settleSetting.run(name, value)
+        return reads.setting(name)!
+      }),
+    async close() {
+      progress.close()
+      writer.close()
+      db.close()
+    },
+
+    attach(worker) {
+      consumer = worker
+    },
+    detach() {
+      consumer = null
+    },
+    beginForConsumer: (now) =>
+      writer.write((tx) => {
+        const starting = startingFor(tx, now)
+        if (starting === null) return 0
+        const begun = running.begin(tx, starting.claim, starting.room)
+        tx.effects.begun.push(...begun)
+        return begun.length
+      }, 'FIRST'),
+  }
+}

@@ -1,0 +1,69 @@
+import { randomFillSync } from 'node:crypto'
+import type { Database } from 'better-sqlite3'
+import { idFactory } from '../../../domain/ids.ts'
+import { DAY, type Instant } from '../../../domain/instant.ts'
+import type { LedgerEntry, VerdictSpan } from '../../../domain/ledger.ts'
+
+/** A shared row spans no more than this, so that the ledger can be cut by age row by row. */
+const LONGEST_SHARED: number = DAY
+
+interface VerdictRecord {
+  readonly id: string
+  readonly revision: number
+  readonly verdict: string
+  readonly first: number
+  readonly reason: string | null
+  readonly runId: string | null
+}
+
+/** The part of the ledger that is no run: rows that neighbouring instants of one verdict share. */
+export class Verdicts {
+  readonly #newId = idFactory((bytes) => randomFillSync(bytes))
+  readonly #read
+  readonly #insert
+  readonly #extend
+
+  constructor(db: Database) {
+    this.#read = db.prepare<[string], VerdictRecord>('SELECT id, revision, verdict, "first", reason, "runId" FROM "Verdict" WHERE id = ?')
+    this.#insert = db.prepare(
+      'INSERT INTO "Verdict" (id, "jobId", revision, verdict, "first", "last", count, reason, "runId") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    )
+    this.#extend = db.prepare('UPDATE "Verdict" SET "last" = ?, count = count + ? WHERE id = ?')
+  }
+
+  /**
+   * Writes the spans of a plan, whose entries are in the order of their instants. The first one extends the row of the newest decided
+   * instant (`trailingId`) where it says the same. Answers the row of the newest instant now; null where that got a run.
+   */
+  write(
+    plan: { readonly jobId: string; readonly revision: number; readonly entries: readonly LedgerEntry[] },
+    trailingId: string | null,
+    now: Instant,
+  ): string | null {
+    let trailing = trailingId
+    for (const entry of plan.entries)
+      trailing = entry.kind === 'run' ? null : this.#writeSpan(plan.jobId, plan.revision, entry.span, trailing, now)
+    return trailing
+  }
+
+  #writeSpan(jobId: string, revision: number, span: VerdictSpan, trailingId: string | null, now: Instant): string {
+    const trailing = trailingId === null ? undefined : this.#read.get(trailingId)
+    if (trailing !== undefined && saysTheSame(trailing, revision, span)) {
+      this.#extend.run(span.last, span.count, trailing.id)
+      return trailing.id
+    }
+    const id = this.#newId('ver', now)
+    this.#insert.run(id, jobId, revision, span.verdict, span.first, span.last, span.count, span.reason, span.runId)
+    return id
+  }
+}
+
+function saysTheSame(row: VerdictRecord, revision: number, span: VerdictSpan): boolean {
+  return (
+    row.revision === revision &&
+    row.verdict === span.verdict &&
+    row.reason === span.reason &&
+    row.runId === span.runId &&
+    span.last - row.first <= LONGEST_SHARED
+  )
+}

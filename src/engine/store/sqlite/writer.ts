@@ -1,0 +1,234 @@
+import type { Database, Statement } from 'better-sqlite3'
+import type { Instant } from '../../../domain/instant.ts'
+import type { FinalStatus } from '../../../domain/run.ts'
+import type { Hint } from '../../bus/bus.ts'
+import { StoreUnavailable } from '../../errors.ts'
+import type { BegunAttempt } from '../store.ts'
+
+/** What a call leaves to be done with the commit that it shares: told, delivered and counted only if that commit stands. */
+export interface Effects {
+  /** Runs that may start, or whose wait has a new end. */
+  runsWait: boolean
+  /** The earliest wakeAt written; undefined: none was. */
+  wakeAt: Instant | null | undefined
+  readonly cancels: string[]
+  /** For the worker of this process, at once after the commit. */
+  readonly begun: BegunAttempt[]
+  readonly ended: EndedRun[]
+  readonly skipped: SkippedInstants[]
+}
+
+/** A run that became final, for the figures of its minute. */
+export interface EndedRun {
+  readonly jobId: string
+  readonly status: FinalStatus
+  readonly dueAt: Instant
+  readonly startedAt: Instant | null
+  readonly finishedAt: Instant
+}
+
+/** Instants that got a SKIPPED verdict, for the figures of the minute they were decided in. */
+export interface SkippedInstants {
+  readonly jobId: string
+  readonly at: Instant
+  readonly count: number
+}
+
+/** One call's part of a transaction. */
+export interface Tx {
+  /** Takes the next position of the stream of changes. */
+  cursor(): number
+  readonly effects: Effects
+  /** Attempts begun for this process's worker in the transaction so far, by calls before this one. */
+  readonly begunBefore: number
+}
+
+/** What the writer calls at the turns of a transaction. */
+export interface Surroundings {
+  /** Last of all before the commit: what is written once for all calls. */
+  beforeCommit(effects: Effects, head: number): void
+  /** Memory that mirrors rows must forget what was taken back, the whole transaction or one call's part. */
+  afterRollback(): void
+  deliver(begun: readonly BegunAttempt[]): void
+  publish(hint: Hint): void
+}
+
+/** Those of rank FIRST bring runs to their start; they do not wait behind what merely records. */
+export type Rank = 'FIRST' | 'THEN'
+
+interface Call {
+  readonly work: (tx: Tx) => unknown
+  readonly since: number
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** A transaction ends after so long, in ms, and the calls left over wait for the next turn of the loop. */
+const LONGEST_TRANSACTION = 8
+/** Calls of rank THEN are passed over for so long at most, in ms. */
+const LONGEST_WAIT = 20
+
+/**
+ * The single writer. Calls made in one turn of the loop share one transaction and one flush to the disk (group commit); each has a
+ * savepoint of its own, so that an error of one is answered to that caller alone. All work is synchronous: nobody ever sees a
+ * transaction half done.
+ *
+ *   write → waiting ─ setImmediate → BEGIN → (SAVEPOINT, work, RELEASE)* → figures, head → COMMIT → deliver, hints, answers
+ *                                      └── the disk fails anywhere ──→ ROLLBACK → every call answers StoreUnavailable
+ *
+ * The head of the stream is a number in memory: with one writer, counting within the transaction is commit order. It is stored with
+ * every commit, so that it never goes back, whatever rows are removed.
+ */
+export class Writer {
+  readonly #db: Database
+  readonly #surroundings: Surroundings
+  readonly #waiting: Record<Rank, Call[]> = { FIRST: [], THEN: [] }
+  readonly #sql: Readonly<Record<'begin' | 'commit' | 'rollback' | 'savepoint' | 'release' | 'goBack', Statement<[]>>>
+  #scheduled = false
+  #closed = false
+  #head: number
+
+  constructor(db: Database, head: number, surroundings: Surroundings) {
+    this.#db = db
+    this.#head = head
+    this.#surroundings = surroundings
+    this.#sql = {
+      begin: db.prepare('BEGIN IMMEDIATE'),
+      commit: db.prepare('COMMIT'),
+      rollback: db.prepare('ROLLBACK'),
+      savepoint: db.prepare('SAVEPOINT one'),
+      release: db.prepare('RELEASE one'),
+      goBack: db.prepare('ROLLBACK TO one'),
+    }
+  }
+
+  /** Position of the newest committed change. */
+  get head(): number {
+    return this.#head
+  }
+
+  /** Runs `work` in the next transaction; resolves when that is durable. Rejects with what `work` threw, or with StoreUnavailable. */
+  write<T>(work: (tx: Tx) => T, rank: Rank = 'THEN'): Promise<T> {
+    if (this.#closed) return Promise.reject(new StoreUnavailable('it was closed'))
+    return new Promise<T>((resolve, reject) => {
+      this.#waiting[rank].push({ work, since: performance.now(), resolve: resolve as (value: unknown) => void, reject })
+      this.#schedule()
+    })
+  }
+
+  /** Commits what waits and takes nothing more. */
+  close(): void {
+    while (this.#waiting.FIRST.length + this.#waiting.THEN.length > 0) this.#flush()
+    this.#closed = true
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      this.#flush()
+      if (this.#waiting.FIRST.length + this.#waiting.THEN.length > 0) this.#schedule()
+    })
+  }
+
+  #flush(): void {
+    const queue = this.#next()
+    if (queue.length === 0) return
+    const taken: Call[] = []
+    try {
+      this.#transaction(queue, taken)
+    } catch (error) {
+      // Nothing of this transaction stands. All calls of it hear so; those not yet taken try again in the next.
+      if (this.#db.inTransaction) this.#sql.rollback.run()
+      this.#surroundings.afterRollback()
+      if (taken.length === 0) taken.push(...queue.splice(0))
+      const answer = asUnavailable(error)
+      for (const call of taken) call.reject(answer)
+    }
+  }
+
+  #next(): Call[] {
+    const { FIRST, THEN } = this.#waiting
+    const oldest = THEN[0]
+    return FIRST.length > 0 && (oldest === undefined || performance.now() - oldest.since < LONGEST_WAIT) ? FIRST : THEN
+  }
+
+  #transaction(queue: Call[], taken: Call[]): void {
+    const started = performance.now()
+    const effects = newEffects()
+    const answers: (() => void)[] = []
+    let head = this.#head
+    const cursor = () => ++head
+
+    this.#sql.begin.run()
+    while (queue.length > 0) {
+      const call = queue.shift()!
+      taken.push(call)
+      answers.push(this.#perform(call, effects, cursor))
+      if (performance.now() - started > LONGEST_TRANSACTION) break
+    }
+    this.#surroundings.beforeCommit(effects, head)
+    this.#sql.commit.run()
+
+    const moved = head > this.#head
+    this.#head = head
+    if (effects.begun.length > 0) this.#surroundings.deliver(effects.begun)
+    for (const answer of answers) answer()
+    if (moved) this.#surroundings.publish({ kind: 'changes', upTo: head })
+    if (effects.wakeAt !== undefined) this.#surroundings.publish({ kind: 'jobs', wakeAt: effects.wakeAt })
+    if (effects.runsWait) this.#surroundings.publish({ kind: 'runs' })
+    if (effects.cancels.length > 0) this.#surroundings.publish({ kind: 'cancels', runIds: effects.cancels })
+  }
+
+  /** One call in a savepoint of its own; answers what to tell its caller once the commit stands. */
+  #perform(call: Call, shared: Effects, cursor: () => number): () => void {
+    const effects = newEffects()
+    this.#sql.savepoint.run()
+    try {
+      const value = call.work({ cursor, effects, begunBefore: shared.begun.length })
+      this.#sql.release.run()
+      merge(shared, effects)
+      return () => call.resolve(value)
+    } catch (error) {
+      // Some errors of the disk end the whole transaction by themselves; then no savepoint is left to go back to.
+      if (isDatabaseAway(error) || !this.#db.inTransaction) throw error
+      this.#sql.goBack.run()
+      this.#sql.release.run()
+      this.#surroundings.afterRollback()
+      return () => call.reject(error)
+    }
+  }
+}
+
+function newEffects(): Effects {
+  return { runsWait: false, wakeAt: undefined, cancels: [], begun: [], ended: [], skipped: [] }
+}
+
+function merge(into: Effects, from: Effects): void {
+  into.runsWait ||= from.runsWait
+  if (from.wakeAt !== undefined) into.wakeAt = earlier(into.wakeAt, from.wakeAt)
+  for (const id of from.cancels) into.cancels.push(id)
+  for (const attempt of from.begun) into.begun.push(attempt)
+  for (const run of from.ended) into.ended.push(run)
+  for (const skip of from.skipped) into.skipped.push(skip)
+}
+
+/** The earlier of two wakeAts; null is never, undefined is none yet. */
+export function earlier(a: Instant | null | undefined, b: Instant | null): Instant | null {
+  if (a === undefined || a === null) return b
+  return b === null ? a : Math.min(a, b)
+}
+
+/** Errors of the calls themselves: a broken constraint, a wrong statement. All others mean that the database is away. */
+const CALLERS_FAULT = /^SQLITE_(CONSTRAINT|ERROR|MISUSE|MISMATCH|RANGE|TOOBIG|ABORT)/
+
+function isDatabaseAway(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code
+  return error instanceof StoreUnavailable || (typeof code === 'string' && code.startsWith('SQLITE_') && !CALLERS_FAULT.test(code))
+}
+
+function asUnavailable(error: unknown): StoreUnavailable {
+  if (error instanceof StoreUnavailable) return error
+  return new StoreUnavailable(error instanceof Error ? error.message : String(error), { cause: error })
+}

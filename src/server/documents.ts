@@ -1,0 +1,106 @@
+import { type DocumentNode, GraphQLError, type GraphQLSchema, getOperationAST, type OperationDefinitionNode, parse } from 'graphql'
+import { apiError } from '../api/errors.ts'
+import { validateDocument } from '../api/validation.ts'
+
+/** No honest document comes near: GraphiQL's introspection has about 400 tokens. */
+const MAX_TOKENS = 5_000
+
+/** About what a token costs in memory once parsed: the token itself, its part of a node and of that node's location. */
+const BYTES_A_TOKEN = 400
+const MAX_ENTRIES = 1_000
+const MAX_BYTES = 32 * 1_048_576
+
+/** What a client asks for, its shape already checked. */
+export interface OperationParams {
+  readonly query: string
+  readonly operationName?: string | null | undefined
+  readonly variables?: Readonly<Record<string, unknown>> | null | undefined
+}
+
+/** One operation of a document that is valid against the schema. */
+export interface Prepared {
+  readonly document: DocumentNode
+  readonly operation: OperationDefinitionNode
+}
+
+export interface Documents {
+  /** Parses and validates, once for each text. Refused: what is wrong, each error with its code. */
+  prepare(params: OperationParams): Prepared | { readonly refused: readonly GraphQLError[] }
+}
+
+interface Entry {
+  readonly document: DocumentNode
+  readonly bytes: number
+}
+
+/**
+ * Documents by their text, those used last kept. Bounded by what they cost, not only by their number: a parsed document takes a hundred
+ * times the room of its text. A document that is refused is not kept.
+ */
+export function createDocuments(schema: GraphQLSchema): Documents {
+  const kept = new Map<string, Entry>()
+  let bytes = 0
+
+  function keep(text: string, entry: Entry): void {
+    if (entry.bytes > MAX_BYTES / 8) return
+    kept.set(text, entry)
+    bytes += entry.bytes
+    for (const [oldest, { bytes: freed }] of kept) {
+      if (kept.size <= MAX_ENTRIES && bytes <= MAX_BYTES) break
+      kept.delete(oldest)
+      bytes -= freed
+    }
+  }
+
+  function documentOf(text: string): DocumentNode | { readonly refused: readonly GraphQLError[] } {
+    const known = kept.get(text)
+    if (known !== undefined) {
+      kept.delete(text)
+      kept.set(text, known)
+      return known.document
+    }
+    try {
+      const document = parse(text, { maxTokens: MAX_TOKENS })
+      const errors = validateDocument(schema, document)
+      if (errors.length > 0) return { refused: errors }
+      keep(text, { document, bytes: 2 * text.length + BYTES_A_TOKEN * tokensOf(document) })
+      return document
+    } catch (error) {
+      return { refused: [unreadable(error)] }
+    }
+  }
+
+  return {
+    prepare({ query, operationName }) {
+      const document = documentOf(query)
+      if ('refused' in document) return document
+      const operation = getOperationAST(document, operationName)
+      return operation ? { document, operation } : { refused: [noSuchOperation(document, operationName)] }
+    },
+  }
+}
+
+function unreadable(error: unknown): GraphQLError {
+  if (error instanceof GraphQLError) {
+    const { message, source, positions } = error
+    return new GraphQLError(message, { source: source ?? null, positions: positions ?? null, extensions: { code: 'GRAPHQL_PARSE_FAILED' } })
+  }
+  // graphql-js descends by recursion: a document of nothing but opening braces takes the stack.
+  if (error instanceof RangeError) return apiError('TOO_DEEP', 'The document is nested too deeply to be read.')
+  throw error
+}
+
+function noSuchOperation(document: DocumentNode, operationName: string | null | undefined): GraphQLError {
+  const names = document.definitions.flatMap((definition) => (definition.kind === 'OperationDefinition' ? [definition.name?.value ?? '(unnamed)'] : []))
+  const problem =
+    operationName == null
+      ? `The document has ${names.length} operations: say by operationName which of them is meant.`
+      : `The document has no operation ${JSON.stringify(operationName)}; it has ${names.join(', ') || 'none'}.`
+  return apiError('GRAPHQL_VALIDATION_FAILED', problem)
+}
+
+function tokensOf(document: DocumentNode): number {
+  let count = 0
+  for (let token = document.loc?.startToken ?? null; token !== null; token = token.next) count++
+  return count
+}

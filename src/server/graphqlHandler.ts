@@ -1,0 +1,63 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { formatError } from '../api/errors.ts'
+import { acceptsEventStream, JSON_TYPE, jsonTypeFor, refusalStatus, sendError, sendErrors, sendJson } from './httpAnswers.ts'
+import type { Caller, Operations } from './operations.ts'
+import { MAX_BODY, readBody, readParams } from './requestBody.ts'
+import type { YogaHandler } from './yogaHandler.ts'
+
+export type GraphqlHandler = (req: IncomingMessage, res: ServerResponse, caller: Caller) => Promise<void>
+
+const JSON_BODY = /^application\/json\s*(;\s*charset\s*=\s*"?utf-?8"?\s*)?$/i
+
+/**
+ * `/graphql` over HTTP. A POST of JSON that wants JSON back, which is nearly all that comes, is answered here, without the cost of the
+ * Fetch API; everything else is Yoga's. Both answer alike: the tests hold the same questions to both.
+ */
+export function createGraphqlHandler({ operations, yoga }: { readonly operations: Operations; readonly yoga: YogaHandler }): GraphqlHandler {
+  return async (req, res, caller) => {
+    if (req.method === 'GET') return yoga(req, res, null, caller)
+    if (req.method !== 'POST') {
+      res.setHeader('allow', 'GET, POST, OPTIONS')
+      return sendError(res, 405, 'BAD_USER_INPUT', `/graphql answers GET and POST; this was ${req.method}.`)
+    }
+    // Also what keeps forms of other pages out: a browser asks before it sends JSON across origins.
+    const { 'content-type': contentType, 'content-encoding': encoding, accept } = req.headers
+    if (!JSON_BODY.test(contentType ?? '') || (encoding ?? 'identity') !== 'identity') {
+      return sendError(res, 415, 'BAD_USER_INPUT', `Send the request as application/json in UTF-8, not compressed; this was ${[contentType ?? 'without a content-type', encoding].filter(Boolean).join(', ')}.`)
+    }
+    const body = await readBody(req)
+    if (body === null) return sendError(res, 413, 'TOO_LARGE', `The request is larger than ${MAX_BODY} bytes.`)
+
+    const params = paramsOf(body)
+    if (typeof params === 'string') return sendError(res, 400, 'BAD_USER_INPUT', params)
+
+    const type = jsonTypeFor(accept)
+    const prepared = operations.prepare(params, caller)
+    if ('refused' in prepared) {
+      const refusedAs = type ?? JSON_TYPE
+      return sendErrors(res, refusalStatus(prepared.refused, refusedAs), refusedAs, prepared.refused)
+    }
+    if (prepared.operation.operation === 'subscription') {
+      if (acceptsEventStream(accept)) return yoga(req, res, body, caller)
+      return sendError(res, 406, 'BAD_USER_INPUT', 'A subscription is answered as text/event-stream, or over a WebSocket; the Accept header allows neither.')
+    }
+    if (type === null) return yoga(req, res, body, caller)
+
+    const answer = await operations.run(prepared, params, caller)
+    if (answer.kind === 'refused') return sendErrors(res, refusalStatus(answer.errors, type), type, answer.errors)
+    if (answer.kind === 'result') {
+      const { errors, ...rest } = answer.result
+      sendJson(res, 200, type, JSON.stringify(errors === undefined ? rest : { errors: errors.map(formatError), ...rest }))
+    }
+  }
+}
+
+function paramsOf(body: string): ReturnType<typeof readParams> {
+  let value: unknown
+  try {
+    value = JSON.parse(body)
+  } catch (error) {
+    return body === '' ? 'The request has no body; send JSON with "query".' : `The body is not JSON: ${(error as Error).message}`
+  }
+  return readParams(value)
+}

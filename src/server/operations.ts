@@ -1,0 +1,107 @@
+import { createSourceEventStream, type ExecutionResult, execute, type GraphQLError, type GraphQLSchema } from 'graphql'
+import { type ErrorLog, maskError } from '../api/errors.ts'
+import type { Viewer } from '../api/context.ts'
+import { createDocuments, type OperationParams, type Prepared } from './documents.ts'
+
+/** Who asks, and the id under which the log and masked errors speak of it. */
+export interface Caller {
+  readonly viewer: Viewer | null
+  readonly requestId: string
+}
+
+/** What is wrong before anything was executed; a result; or a stream of results. */
+export type Answer =
+  | { readonly kind: 'refused'; readonly errors: readonly GraphQLError[] }
+  | { readonly kind: 'result'; readonly result: ExecutionResult }
+  | { readonly kind: 'stream'; readonly stream: AsyncIterableIterator<ExecutionResult> }
+
+/**
+ * The one way of an operation through the server, whatever brought it: the fast path, Yoga or a WebSocket.
+ * parse and validate (once a text) → authorise (the schema's root fields, by the context's viewer) → execute → mask errors.
+ */
+export interface Operations {
+  /** Never throws. */
+  prepare(params: OperationParams, caller: Caller): Prepared | { readonly refused: readonly GraphQLError[] }
+  /** Never rejects. A stream never rejects with an error that is not masked. */
+  run(prepared: Prepared, params: OperationParams, caller: Caller): Promise<Answer>
+}
+
+export interface OperationsDeps {
+  readonly schema: GraphQLSchema
+  /** What resolvers get: made anew for every operation and every event of a subscription, so that nothing in it grows old. */
+  readonly contextFor: (viewer: Viewer | null, requestId: string) => unknown
+  readonly log: ErrorLog
+}
+
+export function createOperations({ schema, contextFor, log }: OperationsDeps): Operations {
+  const documents = createDocuments(schema)
+
+  async function run(prepared: Prepared, params: OperationParams, caller: Caller): Promise<Answer> {
+    const masking = { requestId: caller.requestId, log }
+    const { document, operation } = prepared
+    const args = {
+      schema,
+      document,
+      operationName: operation.name?.value,
+      variableValues: params.variables ?? {},
+    }
+    const executed = async (rootValue?: unknown): Promise<ExecutionResult> => {
+      const result = await execute({ ...args, rootValue, contextValue: contextFor(caller.viewer, caller.requestId) })
+      return result.errors === undefined ? result : { ...result, errors: result.errors.map((error) => maskError(error, masking)) }
+    }
+    try {
+      if (operation.operation !== 'subscription') return asAnswer(await executed())
+      const source = await createSourceEventStream({ ...args, contextValue: contextFor(caller.viewer, caller.requestId) })
+      if (!isAsyncIterable(source)) return { kind: 'refused', errors: (source.errors ?? []).map((error) => maskError(error, masking)) }
+      return { kind: 'stream', stream: mapStream(source, executed, (error) => maskError(error, masking)) }
+    } catch (error) {
+      return { kind: 'refused', errors: [maskError(error, masking)] }
+    }
+  }
+
+  function prepare(params: OperationParams, { requestId }: Caller): Prepared | { readonly refused: readonly GraphQLError[] } {
+    try {
+      return documents.prepare(params)
+    } catch (error) {
+      return { refused: [maskError(error, { requestId, log })] }
+    }
+  }
+
+  return { prepare, run }
+}
+
+/** Without `data`, nothing was executed: a variable that its type cannot read. */
+function asAnswer(result: ExecutionResult): Answer {
+  return 'data' in result || result.errors === undefined ? { kind: 'result', result } : { kind: 'refused', errors: result.errors }
+}
+
+function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value
+}
+
+/** Written by hand: `return()` must reach the source also before the first `next()`, and at once, while a `next()` waits. */
+function mapStream(
+  source: AsyncIterable<unknown>,
+  executed: (event: unknown) => Promise<ExecutionResult>,
+  masked: (error: unknown) => GraphQLError,
+): AsyncIterableIterator<ExecutionResult> {
+  const events = source[Symbol.asyncIterator]()
+  return {
+    async next() {
+      try {
+        const event = await events.next()
+        return event.done === true ? { done: true, value: undefined } : { done: false, value: await executed(event.value) }
+      } catch (error) {
+        await events.return?.()
+        throw masked(error)
+      }
+    },
+    async return() {
+      await events.return?.()
+      return { done: true, value: undefined }
+    },
+    [Symbol.asyncIterator]() {
+      return this
+    },
+  }
+}

@@ -1,0 +1,137 @@
+import { createServer as createHttpServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { GraphQLSchema } from 'graphql'
+import { type ApiServices, createContext } from '../api/context.ts'
+import { schema as apiSchema } from '../api/schema.ts'
+import type { Config } from '../config.ts'
+import { SECOND } from '../domain/instant.ts'
+import type { Log } from '../log.ts'
+import { periodicService } from '../periodic.ts'
+import type { Service } from '../services.ts'
+import { graphiqlPage } from './graphiqlPage.ts'
+import { createGraphqlHandler } from './graphqlHandler.ts'
+import { createGuard } from './guard.ts'
+import { askReadiness, type Checks } from './health.ts'
+import { createOperations } from './operations.ts'
+import { createRequestHandler } from './requestHandler.ts'
+import { EVERYBODY } from './viewer.ts'
+import { createSocketServer } from './websocket.ts'
+import { createYogaHandler } from './yogaHandler.ts'
+
+export interface ServerDeps {
+  readonly config: Pick<Config, 'host' | 'port' | 'corsOrigins' | 'maxSockets' | 'maxSubscriptions'>
+  readonly log: Log
+  readonly services: ApiServices
+  /** What the process needs to do its work, each `ok` or what is wrong with it. */
+  readonly readiness: () => Promise<Checks>
+  readonly schema?: GraphQLSchema
+  /** How long a stop waits for answers under way and for clients to hang up, in milliseconds. */
+  readonly grace?: number
+}
+
+export interface Server extends Service {
+  /** Where it listens, without a path: `http://127.0.0.1:4000`. Known once started. */
+  readonly url: string
+  /** From now on `/health/ready` answers 503, so that nobody sends new work here; all else goes on. */
+  drain(): void
+}
+
+/** How long a client may take to send its request, so that many slow ones do not hold the server. */
+const TIMEOUTS = { headersTimeout: 10 * SECOND, requestTimeout: 30 * SECOND, keepAliveTimeout: 30 * SECOND, connectionsCheckingInterval: 5 * SECOND }
+
+/** HTTP, server-sent events and WebSockets on one port. */
+export function createServer({ config, log, services, readiness, schema = apiSchema, grace = 2 * SECOND }: ServerDeps): Server {
+  let port = config.port
+  let draining = false
+
+  const guard = createGuard({ host: config.host, port: () => port, corsOrigins: config.corsOrigins })
+  const operations = createOperations({ schema, contextFor: (viewer) => createContext(services, viewer), log })
+  const yoga = createYogaHandler({ schema, operations, log })
+  const sockets = createSocketServer({ operations, viewer: EVERYBODY, maxOperations: config.maxSubscriptions, log })
+  const sweeping = periodicService([{ name: 'sockets', every: SECOND, runOnce: async () => sockets.sweep() }], log)
+  const handle = createRequestHandler({
+    guard,
+    viewer: EVERYBODY,
+    graphql: createGraphqlHandler({ operations, yoga }),
+    graphiql: graphiqlPage(),
+    health: () => askReadiness(readiness, draining, log),
+    log,
+  })
+
+  const answering = new Set<ServerResponse>()
+  const http = createHttpServer(TIMEOUTS, (req, res) => {
+    answering.add(res)
+    res.once('close', () => answering.delete(res))
+    if (draining) res.setHeader('connection', 'close')
+    void handle(req, res)
+  })
+  http.on('upgrade', (req, socket, head) => {
+    socket.on('error', () => socket.destroy())
+    const refusal = refuseUpgrade(req)
+    if (refusal === null) sockets.accept(req, socket, head)
+    else endUpgrade(socket, ...refusal)
+  })
+  http.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (socket.writable && error.code !== 'ECONNRESET') endUpgrade(socket, error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400, 'The request cannot be read.')
+    else socket.destroy()
+  })
+
+  function refuseUpgrade(req: IncomingMessage): [status: number, reason: string] | null {
+    const refusal = guard.refusal('UPGRADE', req.headers)
+    if (refusal !== null) return [403, refusal]
+    if (req.url?.split('?')[0] !== '/graphql') return [404, 'WebSockets are at /graphql.']
+    if (draining) return [503, 'The server is stopping.']
+    return sockets.size >= config.maxSockets ? [503, `The server has ${config.maxSockets} WebSockets; no more are taken.`] : null
+  }
+
+  return {
+    name: 'server',
+    get url() {
+      return `http://${urlHost(config.host)}:${port}`
+    },
+    drain() {
+      draining = true
+    },
+    async start() {
+      await new Promise<void>((resolve, reject) => {
+        http.once('error', reject)
+        http.listen({ host: config.host, port: config.port }, () => {
+          http.off('error', reject)
+          port = (http.address() as AddressInfo).port
+          resolve()
+        })
+      })
+      http.on('error', (error) => log.error({ err: error }, 'the HTTP server failed'))
+      await sweeping.start()
+    },
+    async stop() {
+      draining = true
+      await sweeping.stop()
+      if (!http.listening) return
+      const closed = new Promise((resolve) => http.close(resolve))
+      // A stream is cut, not ended: its client shall take that for a broken line and resume elsewhere.
+      for (const res of answering) if (String(res.getHeader('content-type')).startsWith('text/event-stream')) res.destroy()
+      const idle = setInterval(() => http.closeIdleConnections(), 20)
+      const forced = setTimeout(() => http.closeAllConnections(), grace)
+      await sockets.close(grace)
+      await closed
+      clearInterval(idle)
+      clearTimeout(forced)
+    },
+  }
+}
+
+function endUpgrade(socket: Duplex, status: number, reason: string): void {
+  const text = `${reason}\n`
+  // A client that does not hang up must not keep the connection.
+  setTimeout(() => socket.destroy(), SECOND).unref()
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`)
+}
+
+/** An address as it can be called: one that means "all of them" is not. */
+function urlHost(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1'
+  if (host === '::') return '[::1]'
+  return host.includes(':') ? `[${host}]` : host
+}

@@ -1,0 +1,237 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { ExecutionArgs, ExecutionResult, FormattedExecutionResult, GraphQLError } from 'graphql'
+import { CloseCode, type Context, handleProtocols, makeServer } from 'graphql-ws'
+import { type WebSocket, WebSocketServer } from 'ws'
+import type { Viewer } from '../api/context.ts'
+import { apiError, formatError } from '../api/errors.ts'
+import type { Log } from '../log.ts'
+import type { OperationParams } from './documents.ts'
+import type { Operations } from './operations.ts'
+import { MAX_BODY } from './requestBody.ts'
+
+/** The WebSockets of the server, with the protocol graphql-transport-ws. */
+export interface SocketServer {
+  readonly size: number
+  /** Takes over a connection that asked for an upgrade and was found to be allowed. */
+  accept(req: IncomingMessage, socket: Duplex, head: Buffer): void
+  /** Pings a part of the sockets, and ends those that have been silent. Called once a second. */
+  sweep(): void
+  /** Asks all clients to go and come back later; ends those that have not gone after `grace` milliseconds. */
+  close(grace: number): Promise<void>
+}
+
+export interface SocketServerDeps {
+  readonly operations: Operations
+  readonly viewer: Viewer
+  /** Operations of one socket at once. */
+  readonly maxOperations: number
+  readonly log: Log
+}
+
+/** What graphql-ws carries along for one socket. */
+interface Extra {
+  readonly id: string
+  /** Operations being worked on, also those whose client has already said that it is no longer interested. */
+  running: number
+  operations: number
+}
+
+type Ctx = Context<Record<string, unknown> | undefined, Extra>
+
+/** Each socket is pinged once in so many sweeps, and is taken for dead after three pings without a sign of life. */
+const SWEEPS_A_ROUND = 20
+const SILENT_ROUNDS = 3
+/** A socket with so much unsent is not read from: a client that asks without reading answers waits for itself. */
+const MAX_UNSENT = 1_048_576
+/** 1001 Going Away: clients of graphql-ws come back after it. 1011 and 44xx would be final to them. */
+const GOING_AWAY = 1001
+
+interface Tracked {
+  readonly bucket: number
+  silentRounds: number
+}
+
+export function createSocketServer({ operations, viewer, maxOperations, log }: SocketServerDeps): SocketServer {
+  const wss = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    handleProtocols,
+    // Up to here a message that is too large is answered as an error of its operation; beyond, the connection is closed.
+    maxPayload: 4 * MAX_BODY,
+  })
+  const sockets = new Map<WebSocket, Tracked>()
+  let sweeps = 0
+  let next = 0
+
+  const protocol = makeServer<Record<string, unknown> | undefined, Extra>({
+    connectionInitWaitTimeout: 10_000,
+    onSubscribe: (ctx, _id, payload) => subscribe(ctx, payload),
+    // Both only hand out what `subscribe` made.
+    execute: prepared,
+    subscribe: prepared,
+    onNext: (_ctx, _id, _payload, _args, result) => formatted(result),
+    onError: (_ctx, _id, _payload, errors) => errors.map((error) => formatError(error as GraphQLError)),
+  })
+
+  /**
+   * An operation of a socket. Whatever is wrong with it is answered as its own error: an error thrown here would close the socket with
+   * all the other subscriptions on it, and clients would not come back.
+   */
+  async function subscribe(ctx: Ctx, params: OperationParams): Promise<readonly GraphQLError[] | Prepared> {
+    const { extra } = ctx
+    if (Math.max(Object.keys(ctx.subscriptions).length, extra.running + 1) > maxOperations) {
+      return [apiError('TOO_MANY_SUBSCRIPTIONS', `This socket has ${maxOperations} operations under way; no more are taken. End some, or open another socket.`)]
+    }
+    extra.running++
+    let streaming = false
+    try {
+      const caller = { viewer, requestId: `${extra.id}/${++extra.operations}` }
+      const known = operations.prepare(params, caller)
+      if ('refused' in known) return known.refused
+      const answer = await operations.run(known, params, caller)
+      if (answer.kind === 'refused') return answer.errors
+      streaming = answer.kind === 'stream'
+      const result = answer.kind === 'stream' ? whenEnded(answer.stream, () => extra.running--) : answer.result
+      return { schema: NO_SCHEMA, document: known.document, operationName: known.operation.name?.value ?? null, contextValue: null, [RESULT]: result }
+    } finally {
+      if (!streaming) extra.running--
+    }
+  }
+
+  function open(socket: WebSocket): void {
+    const tracked: Tracked = { bucket: next++ % SWEEPS_A_ROUND, silentRounds: 0 }
+    sockets.set(socket, tracked)
+    const extra: Extra = { id: randomUUID(), running: 0, operations: 0 }
+    const closed = protocol.opened(
+      {
+        protocol: socket.protocol,
+        send: (data) => send(socket, data),
+        close: (code, reason) => socket.close(code, reason),
+        onMessage: (handle) => {
+          socket.on('message', (data: Buffer) => {
+            tracked.silentRounds = 0
+            if (data.length > MAX_BODY) refuseLarge(socket, data)
+            else handle(data.toString('utf8')).catch((error: unknown) => failed(socket, error))
+          })
+        },
+      },
+      extra,
+    )
+    socket.on('pong', () => {
+      tracked.silentRounds = 0
+    })
+    // A frame that breaks the protocol, a reset: 'close' follows.
+    socket.on('error', (error) => log.debug({ err: error }, 'a WebSocket failed'))
+    socket.once('close', (code, reason) => {
+      sockets.delete(socket)
+      Promise.resolve(closed(code, reason.toString('utf8'))).catch((error: unknown) => log.error({ err: error }, 'a WebSocket was not cleaned up'))
+    })
+  }
+
+  function failed(socket: WebSocket, error: unknown): void {
+    if (socket.readyState !== socket.OPEN) return
+    // A message that only servers send: graphql-ws has no close of its own for it.
+    if (error instanceof Error && error.message.startsWith('Unexpected message of type')) return socket.close(CloseCode.BadRequest, 'Unexpected message')
+    log.error({ err: error }, 'a message of a WebSocket could not be handled')
+    // Without a closing code: a client takes it for a broken line and comes back.
+    socket.terminate()
+  }
+
+  return {
+    get size() {
+      return sockets.size
+    },
+    accept(req, socket, head) {
+      wss.handleUpgrade(req, socket, head, open)
+    },
+    sweep() {
+      const bucket = sweeps++ % SWEEPS_A_ROUND
+      for (const [socket, tracked] of sockets) {
+        if (tracked.bucket !== bucket) continue
+        if (tracked.silentRounds++ >= SILENT_ROUNDS) socket.terminate()
+        else if (socket.readyState === socket.OPEN) socket.ping()
+      }
+    },
+    async close(grace) {
+      const open = [...sockets.keys()]
+      const gone = Promise.all(open.map((socket) => new Promise((resolve) => socket.once('close', resolve))))
+      for (const socket of open) {
+        // One that is not read from would not notice that its client goes.
+        socket.resume()
+        socket.close(GOING_AWAY, 'The server is stopping')
+      }
+      const timer = setTimeout(() => {
+        for (const socket of sockets.keys()) socket.terminate()
+      }, grace)
+      await gone
+      clearTimeout(timer)
+    },
+  }
+}
+
+const RESULT = Symbol('result')
+type Result = ExecutionResult | AsyncIterableIterator<ExecutionResult>
+type Prepared = ExecutionArgs & { readonly [RESULT]: Result }
+
+// graphql-ws wants execution arguments; what they would lead to is made already.
+const NO_SCHEMA = null as unknown as ExecutionArgs['schema']
+
+function prepared(args: ExecutionArgs): Result {
+  return (args as Prepared)[RESULT]
+}
+
+/** Resolves when the message has gone to the network: a stream waits with its next event, so a client that does not read holds one. */
+function send(socket: WebSocket, data: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (socket.readyState !== socket.OPEN) return resolve()
+    socket.send(data, (error) => {
+      if (socket.isPaused && socket.bufferedAmount <= MAX_UNSENT) socket.resume()
+      if (error) reject(error)
+      else resolve()
+    })
+    if (socket.bufferedAmount > MAX_UNSENT) socket.pause()
+  })
+}
+
+function formatted({ errors, ...rest }: ExecutionResult | { readonly errors?: readonly GraphQLError[] | undefined }): FormattedExecutionResult {
+  return errors === undefined ? rest : { ...rest, errors: errors.map(formatError) }
+}
+
+/** Answers a message that is too large as an error of its operation, whose id stands at its beginning; without one it is 1009. */
+function refuseLarge(socket: WebSocket, data: Buffer): void {
+  const id = /^\s*\{\s*"id"\s*:\s*("(?:[^"\\]|\\.){1,200}")/.exec(data.toString('utf8', 0, 1_000))?.[1]
+  if (id === undefined) return socket.close(1009, `A message may have ${MAX_BODY} bytes`)
+  const error = formatError(apiError('TOO_LARGE', `The message has ${data.length} bytes; ${MAX_BODY} are accepted.`))
+  void send(socket, `{"id":${id},"type":"error","payload":${JSON.stringify([error])}}`).catch(() => {})
+}
+
+function whenEnded<T>(stream: AsyncIterableIterator<T>, ended: () => void): AsyncIterableIterator<T> {
+  let open = true
+  const end = (): void => {
+    if (open) ended()
+    open = false
+  }
+  return {
+    async next() {
+      try {
+        const result = await stream.next()
+        if (result.done === true) end()
+        return result
+      } catch (error) {
+        end()
+        throw error
+      }
+    },
+    async return() {
+      end()
+      await stream.return?.()
+      return { done: true, value: undefined }
+    },
+    [Symbol.asyncIterator]() {
+      return this
+    },
+  }
+}

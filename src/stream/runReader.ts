@@ -1,0 +1,258 @@
+import { setImmediate as yieldToLoop } from 'node:timers/promises'
+import { isFinal, type RunTrigger } from '../domain/run.ts'
+import type { RunRow, Store } from '../engine/store/store.ts'
+import type { Hub, JobTags, Listener } from './hub.ts'
+
+/** What a reader wants to see. */
+export interface RunFilter {
+  readonly jobIds: readonly string[] | null
+  /** All of these, on the run's job. */
+  readonly tags: readonly string[] | null
+  /** Any of these. */
+  readonly trigger: readonly RunTrigger[] | null
+  readonly finalOnly: boolean
+}
+
+/** A position with the run that changed there, or with null: a checkpoint. */
+export interface RunChange {
+  readonly position: number
+  readonly run: RunRow | null
+}
+
+/** Bounds of what one reader may hold while it is not read from. Beyond them it holds a position and nothing else. */
+export interface ReaderLimits {
+  readonly pending: number
+  readonly bytes: number
+  /** Rows asked from the store at once. */
+  readonly page: number
+  /** Between two checkpoints, in milliseconds. */
+  readonly checkpointInterval: number
+}
+
+/**
+ * One subscription's place in the stream. It is pulled: nothing is sent to it, and a reader that never pulls costs a bounded set of rows.
+ *
+ *   BEHIND ──pull: joins at the hub's position, reads the store up to there──▶ JOINING ──page was the last──▶ LIVE
+ *     ▲                                                                          │                              │
+ *     └────────────── page was full, or too much is pending ─────────────────────┴──────────────────────────────┘
+ *
+ * BEHIND it ignores the hub and reads pages of the store from its cursor. JOINING and LIVE it collects what the hub offers in a map by
+ * run, so that unread states of a run collapse to its latest. The map is in the order of the cursors, so whatever it yields next, all
+ * matching changes before that cursor have been yielded: every cursor is a safe place to resume from.
+ */
+export class RunReader implements Listener, AsyncIterableIterator<RunChange> {
+  readonly jobIds: readonly string[] | null
+  readonly wantsTags: boolean
+  readonly #filter: RunFilter
+  readonly #store: Store
+  readonly #hub: Hub
+  readonly #limits: ReaderLimits
+  readonly #now: () => number
+  readonly #start: Promise<number>
+
+  #mode: 'UNSTARTED' | 'BEHIND' | 'JOINING' | 'LIVE' | 'ENDED' = 'UNSTARTED'
+  /** All matching changes up to here have been yielded. */
+  #position = 0
+  #pending = new Map<string, RunRow>()
+  #pendingBytes = 0
+  #page: RunRow[] = []
+  #pageReadAt = 0
+  #yielded = 0
+  readonly #checkpoints: boolean
+  #checkpointOwed = false
+  #checkpointAt = 0
+  #wake: (() => void) | null = null
+  #turn: Promise<unknown> = Promise.resolve()
+
+  /** `start`: the position after which it reads. `now`: a monotonic clock in milliseconds. */
+  constructor(deps: { store: Store; hub: Hub; limits: ReaderLimits; now: () => number }, filter: RunFilter, checkpoints: boolean, start: Promise<number>) {
+    this.#store = deps.store
+    this.#hub = deps.hub
+    this.#limits = deps.limits
+    this.#now = deps.now
+    this.#filter = filter
+    this.jobIds = filter.jobIds
+    this.wantsTags = filter.tags !== null && filter.tags.length > 0
+    this.#checkpoints = checkpoints
+    this.#start = start
+    // Where nobody ever pulls, nobody hears of a cursor that is not good either.
+    start.catch(() => {})
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  /** Calls that overlap are answered in their order, as a generator would. */
+  next(): Promise<IteratorResult<RunChange>> {
+    const turn = this.#turn.then(() => this.#next())
+    this.#turn = turn.catch(() => {})
+    return turn
+  }
+
+  /** Leaves the hub at once, also before the first `next()`; a `next()` under way answers that the stream is done. */
+  async return(): Promise<IteratorResult<RunChange>> {
+    this.#end()
+    return { done: true, value: undefined }
+  }
+
+  offer(row: RunRow, tags: JobTags): void {
+    if (this.#mode !== 'LIVE' && this.#mode !== 'JOINING') return
+    // A cursor may be newer than what the hub has read so far.
+    if (row.cursor <= this.#position || !this.#wants(row, tags)) return
+    const older = this.#pending.get(row.id)
+    if (older !== undefined) {
+      // Deleted and set again: a map keeps the place of a key that is only overwritten, and the order must be that of the cursors.
+      this.#pending.delete(row.id)
+      this.#pendingBytes -= bytesOf(older)
+    }
+    this.#pending.set(row.id, row)
+    this.#pendingBytes += bytesOf(row)
+    if (this.#pending.size > this.#limits.pending || this.#pendingBytes > this.#limits.bytes) this.#fallBehind()
+    this.#wake?.()
+  }
+
+  tick(): void {
+    if (!this.#checkpoints || this.#now() - this.#checkpointAt < this.#limits.checkpointInterval) return
+    this.#checkpointOwed = true
+    this.#wake?.()
+  }
+
+  async #next(): Promise<IteratorResult<RunChange>> {
+    try {
+      if (this.#mode === 'UNSTARTED') await this.#begin()
+      while (this.#mode !== 'ENDED') {
+        const change = this.#take()
+        if (change !== null) {
+          // A long run of answers that never waits for I/O would hold the loop.
+          if (++this.#yielded % 64 === 0) await yieldToLoop()
+          return { done: false, value: change }
+        }
+        if (this.#mode === 'BEHIND') await this.#readPage()
+        else await this.#somethingHappens()
+      }
+      return { done: true, value: undefined }
+    } catch (error) {
+      this.#end()
+      throw error
+    }
+  }
+
+  async #begin(): Promise<void> {
+    this.#mode = 'BEHIND'
+    this.#position = await this.#start
+    if (this.#mode !== 'BEHIND') return
+    this.#checkpointOwed = this.#checkpoints
+    await this.#hub.add(this)
+  }
+
+  /** What can be answered now, or null. */
+  #take(): RunChange | null {
+    // A page that lay unread is read anew, so that a run is as it stands when it is delivered.
+    if (this.#page.length > 0 && this.#now() - this.#pageReadAt > 1_000) this.#dropPage()
+    const row = this.#page.shift() ?? this.#shiftPending()
+    if (row !== undefined) {
+      this.#position = row.cursor
+      return { position: row.cursor, run: row }
+    }
+    if (this.#mode !== 'LIVE') return null
+    this.#position = Math.max(this.#position, this.#hub.position)
+    if (!this.#checkpointOwed) return null
+    this.#checkpointOwed = false
+    this.#checkpointAt = this.#now()
+    return { position: this.#position, run: null }
+  }
+
+  #shiftPending(): RunRow | undefined {
+    if (this.#mode !== 'LIVE') return undefined
+    const [first] = this.#pending.values()
+    if (first === undefined) return undefined
+    this.#pending.delete(first.id)
+    this.#pendingBytes -= bytesOf(first)
+    return first
+  }
+
+  /** Reads on from its position up to the hub's, which feeds it from there: no gap, and nothing twice. */
+  async #readPage(): Promise<void> {
+    await yieldToLoop()
+    if (this.#mode !== 'BEHIND') return
+    this.#mode = 'JOINING'
+    const upTo = this.#hub.position
+    if (upTo <= this.#position) {
+      this.#mode = 'LIVE'
+      return
+    }
+    const { page: limit } = this.#limits
+    const rows = await this.#store.runChanges({ after: this.#position, upTo, jobIds: this.jobIds, limit })
+    const tags = this.wantsTags ? await this.#hub.tagsOf(rows) : NO_TAGS
+    if (this.#ended()) return
+
+    const kept = within(rows, this.#limits.bytes)
+    const last = kept.length === rows.length && rows.length < limit
+    this.#page = kept.filter((row) => this.#wants(row, tags))
+    this.#pageReadAt = this.#now()
+    if (this.#page.length === 0) this.#position = last ? upTo : (kept.at(-1)?.cursor ?? upTo)
+    if (!last) this.#fallBehind()
+    else if (this.#mode === 'JOINING') this.#mode = 'LIVE'
+  }
+
+  /** Forgets what is pending: it lies in the store, behind the position. */
+  #fallBehind(): void {
+    this.#pending.clear()
+    this.#pendingBytes = 0
+    if (this.#mode === 'LIVE' || this.#mode === 'JOINING') this.#mode = 'BEHIND'
+    this.#checkpointOwed ||= this.#checkpoints
+  }
+
+  #dropPage(): void {
+    this.#page = []
+    this.#fallBehind()
+  }
+
+  async #somethingHappens(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#wake = resolve
+    await promise
+    this.#wake = null
+  }
+
+  #wants(row: RunRow, tags: JobTags): boolean {
+    const { trigger, finalOnly, tags: wanted } = this.#filter
+    if (finalOnly && !isFinal(row.status)) return false
+    if (trigger !== null && !trigger.includes(row.trigger)) return false
+    if (!this.wantsTags) return true
+    const ofJob = tags.get(row.jobId)
+    return ofJob !== undefined && (wanted ?? []).every((tag) => ofJob.has(tag))
+  }
+
+  #ended(): boolean {
+    return this.#mode === 'ENDED'
+  }
+
+  #end(): void {
+    if (this.#mode === 'ENDED') return
+    this.#mode = 'ENDED'
+    this.#hub.remove(this)
+    this.#pending.clear()
+    this.#pendingBytes = 0
+    this.#page = []
+    this.#wake?.()
+  }
+}
+
+const NO_TAGS: JobTags = new Map()
+
+/** The first rows that together stay within `bytes`, at least one. */
+function within(rows: readonly RunRow[], bytes: number): readonly RunRow[] {
+  let sum = 0
+  const end = rows.findIndex((row, index) => {
+    sum += bytesOf(row)
+    return index > 0 && sum > bytes
+  })
+  return end === -1 ? rows : rows.slice(0, end)
+}
+
+/** About what a row holds in memory. */
+function bytesOf(row: RunRow): number {
+  return 1_000 + 2 * ((row.payload?.length ?? 0) + (row.output?.length ?? 0) + (row.error?.message.length ?? 0) + (row.error?.stack?.length ?? 0))
+}

@@ -1,0 +1,165 @@
+// Runs the tests: `npm test -- --help` tells how. Every file runs in a process of its own; the last line is `N passed, N failed`.
+import { globSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join, relative, sep } from 'node:path'
+import { parseArgs, stripVTControlCharacters, styleText } from 'node:util'
+import { type FileResult, runFile } from './support/testFile.ts'
+
+const HELP = `Runs the tests.
+
+  npm test                              all of them
+  npm test -- test/domain cron          files whose path contains one of these words
+  npm test -- -t 'clock change'         tests whose name matches a regular expression
+
+  -t, --name REGEXP       only tests with such a name
+  -j, --jobs N            files at once (default: the number of processors); files in test/system always run alone
+      --timeout SECONDS   a file that takes longer has failed (default: 120)
+      --list              only print the files
+  -h, --help
+
+Ends with the line "N passed, N failed". The exit code is 0 when nothing failed and at least one test ran.`
+
+const root = join(import.meta.dirname, '..')
+const interactive = process.stdout.isTTY === true && process.env.CI === undefined
+
+interface Options {
+  readonly words: readonly string[]
+  readonly name: RegExp | null
+  readonly jobs: number
+  readonly timeout: number
+  readonly list: boolean
+}
+
+function readOptions(): Options | 'help' {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      name: { type: 'string', short: 't' },
+      jobs: { type: 'string', short: 'j' },
+      timeout: { type: 'string' },
+      list: { type: 'boolean' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  })
+  if (values.help) return 'help'
+  const positive = (text: string | undefined, standard: number, option: string): number => {
+    const value = text === undefined ? standard : Number(text)
+    if (!(value > 0)) throw new Error(`${option} takes a number above 0, not "${text}"`)
+    return value
+  }
+  return {
+    words: positionals,
+    name: values.name === undefined ? null : new RegExp(values.name),
+    jobs: Math.ceil(positive(values.jobs, Math.min(4, availableParallelism()), '--jobs')),
+    timeout: 1000 * positive(values.timeout, 120, '--timeout'),
+    list: values.list ?? false,
+  }
+}
+
+function findFiles(words: readonly string[]): string[] {
+  const files = globSync('test/**/*.test.ts', { cwd: root }).map((file) => file.split(sep).join('/'))
+  const asked = words.map((word) => (word.startsWith('/') ? relative(root, word) : word.replace(/^\.\//, '')))
+  return files.filter((file) => asked.length === 0 || asked.some((word) => file.includes(word))).sort()
+}
+
+/** Runs files side by side, then those that need the machine for themselves. Tells of each as it ends. */
+async function runAll(files: readonly string[], options: Options, signal: AbortSignal, tell: Teller): Promise<FileResult[]> {
+  const alone = files.filter((file) => file.startsWith('test/system/'))
+  const together = files.filter((file) => !alone.includes(file))
+  const results: FileResult[] = []
+  const worker = async (queue: string[]): Promise<void> => {
+    for (let file = queue.shift(); file !== undefined && !signal.aborted; file = queue.shift()) {
+      tell.begins(file)
+      const result = await runFile({ path: join(root, file), timeout: options.timeout, name: options.name, signal })
+      tell.ends(file, result)
+      results.push(result)
+    }
+  }
+  const queue = [...together]
+  await Promise.all(Array.from({ length: options.jobs }, () => worker(queue)))
+  await worker([...alone])
+  return results
+}
+
+interface Teller {
+  begins(file: string): void
+  ends(file: string, result: FileResult): void
+}
+
+/** One line a file; what failed follows it at once. On a terminal a last, moving line names the files under way. */
+function teller(total: number, quietAboutEmpty: boolean): Teller {
+  const running = new Set<string>()
+  let done = 0
+  const status = (): void => {
+    if (!interactive || running.size === 0) return
+    const line = `[${done}/${total}] ${[...running].join(', ')}`
+    process.stdout.write(`${styleText('dim', line.slice(0, (process.stdout.columns ?? 80) - 1))}\r`)
+  }
+  const print = (text: string): void => {
+    process.stdout.write(`${interactive ? '\x1b[2K' : ''}${text}\n`)
+  }
+  return {
+    begins(file) {
+      running.add(file)
+      status()
+    },
+    ends(file, result) {
+      running.delete(file)
+      done += 1
+      const { passed, skipped, failures } = result
+      if (!(quietAboutEmpty && passed + skipped + failures.length === 0)) {
+        const counts = [
+          `${passed} passed`,
+          ...(failures.length > 0 ? [`${failures.length} failed`] : []),
+          ...(skipped > 0 ? [`${skipped} skipped`] : []),
+        ]
+        const mark = failures.length === 0 ? styleText('green', 'ok  ') : styleText('red', 'FAIL')
+        print(`${mark} ${file}  ${styleText('dim', `${counts.join(', ')}, ${(result.milliseconds / 1000).toFixed(1)} s`)}`)
+      }
+      for (const { name, detail } of failures) print(`     ${styleText('red', name)}\n${indent(detail)}`)
+      if (failures.length > 0 && result.output.trim() !== '')
+        print(`     ${styleText('dim', 'the end of what it wrote:')}\n${indent(stripVTControlCharacters(result.output.trim()))}`)
+      status()
+    },
+  }
+}
+
+function indent(text: string): string {
+  return text.replace(/^/gm, '       ')
+}
+
+async function main(): Promise<number> {
+  const options = readOptions()
+  if (options === 'help') {
+    console.log(HELP)
+    return 0
+  }
+  const files = findFiles(options.words)
+  if (options.list) {
+    console.log(files.join('\n'))
+    return 0
+  }
+  const stop = new AbortController()
+  process.once('SIGINT', () => stop.abort())
+  process.once('SIGTERM', () => stop.abort())
+  const results = await runAll(files, options, stop.signal, teller(files.length, options.name !== null))
+
+  const sum = (of: (result: FileResult) => number): number => results.reduce((total, result) => total + of(result), 0)
+  const passed = sum((result) => result.passed)
+  const failed = sum((result) => result.failures.length)
+  const skipped = sum((result) => result.skipped)
+  console.log('')
+  if (skipped > 0) console.log(`${skipped} skipped`)
+  if (passed + failed === 0)
+    console.log(`no test ran${options.words.length > 0 || options.name !== null ? ': nothing matches what was asked for' : ''}`)
+  if (stop.signal.aborted) console.log('interrupted')
+  console.log(`${passed} passed, ${failed} failed`)
+  return failed === 0 && passed > 0 && !stop.signal.aborted ? 0 : 1
+}
+
+try {
+  process.exitCode = await main()
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error)
+  process.exitCode = 2
+}

@@ -1,0 +1,116 @@
+import { GraphQLError, GraphQLFloat, GraphQLInt, GraphQLNonNull, GraphQLObjectType, GraphQLSchema, GraphQLString } from 'graphql'
+import type { ApiContext, ApiServices } from '../../src/api/context.ts'
+import type { Config } from '../../src/config.ts'
+import { createLog, type Log } from '../../src/log.ts'
+import { createServer, type Server, type ServerDeps } from '../../src/server/server.ts'
+import type { RunEvent, RunStream } from '../../src/stream/runStream.ts'
+import { ChangeStore, EVERYTHING, streamOf } from '../stream/changeStore.ts'
+
+const string = { type: GraphQLString }
+const must = <T extends typeof GraphQLInt | typeof GraphQLString>(type: T): { type: GraphQLNonNull<T> } => ({ type: new GraphQLNonNull(type) })
+
+/** Iterators of `ticks` that are open. */
+export const openTicks = { count: 0 }
+
+const event = new GraphQLObjectType<RunEvent>({ name: 'Event', fields: { cursor: string, run: { ...string, resolve: ({ run }) => run?.id }, status: { ...string, resolve: ({ run }) => run?.status } } })
+
+/** A schema with one field for each thing a transport can be asked to carry. */
+export const testSchema = new GraphQLSchema({
+  query: new GraphQLObjectType({
+    name: 'Query',
+    fields: {
+      hello: { ...string, args: { name: string }, resolve: (_root, { name }) => `hello ${name ?? 'world'}` },
+      twice: { type: GraphQLInt, args: { of: must(GraphQLInt) }, resolve: (_root, { of }) => of * 2 },
+      viewer: { ...string, resolve: (_root, _args, { viewer }: ApiContext) => viewer?.name },
+      text: { ...string, args: { length: must(GraphQLInt) }, resolve: (_root, { length }) => 'x'.repeat(length) },
+      bug: { ...string, resolve: () => { throw new Error('secret detail') } },
+      refusal: { ...string, resolve: () => { throw new GraphQLError('not this one', { extensions: { code: 'NOT_FOUND', http: { status: 418 } } }) } },
+      slow: { ...string, resolve: () => new Promise((resolve) => setTimeout(resolve, 300, 'done')) },
+      random: { type: GraphQLFloat, resolve: () => Math.random() },
+    },
+  }),
+  mutation: new GraphQLObjectType({ name: 'Mutation', fields: { bump: { type: GraphQLInt, resolve: () => 1 } } }),
+  subscription: new GraphQLObjectType({
+    name: 'Subscription',
+    fields: {
+      runs: { type: event, args: { after: string }, subscribe: (_root, { after }, { stream }: ApiContext) => stream.jobRuns({ ...EVERYTHING, after: after ?? null, checkpoints: true }), resolve: (source) => source },
+      ticks: { type: GraphQLInt, args: { to: must(GraphQLInt) }, subscribe: (_root, { to }) => ticks(to), resolve: (source) => source },
+      breaks: { type: GraphQLInt, subscribe: () => ticks(1, new Error('secret detail')), resolve: (source) => source },
+      refused: { type: GraphQLInt, subscribe: () => { throw new Error('secret detail') } },
+    },
+  }),
+})
+
+/** Counts to `to`, then ends, or fails; `to` 0 waits for ever. */
+function ticks(to: number, failure?: Error): AsyncIterableIterator<number> {
+  let at = 0
+  let end: (() => void) | null = null
+  openTicks.count++
+  const close = (): void => {
+    if (end === null) openTicks.count--
+    end?.()
+    end = () => {}
+  }
+  return {
+    async next() {
+      if (to === 0) await new Promise<void>((resolve) => { end = () => { openTicks.count--; resolve() } })
+      else if (at < to) return { done: false, value: ++at }
+      if (to !== 0) close()
+      if (failure) throw failure
+      return { done: true, value: undefined }
+    },
+    async return() {
+      close()
+      return { done: true, value: undefined }
+    },
+    [Symbol.asyncIterator]() {
+      return this
+    },
+  }
+}
+
+export interface TestServer extends AsyncDisposable {
+  readonly server: Server
+  readonly url: string
+  readonly port: number
+  readonly store: ChangeStore
+  readonly stream: RunStream
+  /** Lines that were logged, at error and above. */
+  readonly logged: string[]
+}
+
+export async function startTestServer(config: Partial<Config> = {}, deps: Partial<ServerDeps> = {}): Promise<TestServer> {
+  const store = new ChangeStore()
+  const stream = streamOf(store)
+  const logged: string[] = []
+  const log: Log = createLog({ logLevel: 'error', logFormat: 'json' }, { write: (line) => { logged.push(line) } })
+  const server = createServer({
+    config: { host: '127.0.0.1', port: 0, corsOrigins: [], maxSockets: 2_000, maxSubscriptions: 10, ...config },
+    log,
+    services: { stream, store } as unknown as ApiServices,
+    readiness: async () => ({ database: 'ok' }),
+    schema: testSchema,
+    grace: 500,
+    ...deps,
+  })
+  await server.start()
+  return { server, url: server.url, port: Number(new URL(server.url).port), store, stream, logged, [Symbol.asyncDispose]: () => server.stop() }
+}
+
+export interface Reply {
+  readonly status: number
+  readonly headers: Headers
+  // biome-ignore lint/suspicious/noExplicitAny: whatever the server answers; the tests look at it.
+  readonly body: any
+}
+
+/** A POST to /graphql, its answer read as JSON. */
+export async function post(url: string, body: unknown, headers: Record<string, string> = {}): Promise<Reply> {
+  return reply(await fetch(`${url}/graphql`, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: typeof body === 'string' ? body : JSON.stringify(body) }))
+}
+
+export async function reply(response: Response): Promise<Reply> {
+  const text = await response.text()
+  const json = response.headers.get('content-type')?.includes('json') === true
+  return { status: response.status, headers: response.headers, body: json ? JSON.parse(text) : text }
+}

@@ -1,0 +1,129 @@
+import type { Job } from '../../src/domain/job.ts'
+import type { RunStatus } from '../../src/domain/run.ts'
+import type { Bus, Hint } from '../../src/engine/bus/bus.ts'
+import type { RunRow, Store } from '../../src/engine/store/store.ts'
+import { createRunStream, type RunStream, type RunStreamDeps, type RunStreamQuery } from '../../src/stream/runStream.ts'
+
+/** Asked of a run that is to change. */
+export interface Change {
+  readonly id: string
+  readonly jobId?: string
+  readonly status?: RunStatus
+  readonly trigger?: RunRow['trigger']
+  readonly payload?: string | null
+}
+
+/** A store that holds nothing but runs and their places in the stream, with `runChanges` as the port describes it. */
+export class ChangeStore {
+  readonly databaseId = 'db_test'
+  readonly rows = new Map<string, RunRow>()
+  readonly jobTags = new Map<string, readonly string[]>()
+  floor = 0
+  head = 0
+  /** How often the stream was read, and who listens on the bus. */
+  reads = 0
+  readonly listeners = new Set<(hint: Hint) => void>()
+  /** Awaited before each answer: lets a test put a commit between question and answer. */
+  delay: () => Promise<void> = () => Promise.resolve()
+  failure: Error | null = null
+
+  /** Commits changes, each with the next cursor, and hints at them unless told not to. */
+  commit(changes: readonly Change[], { hint = true } = {}): void {
+    for (const change of changes) {
+      const before = this.rows.get(change.id)
+      this.rows.set(change.id, { ...(before ?? newRow(change.id)), ...change, cursor: ++this.head, changedAt: this.head })
+    }
+    if (hint) this.hint()
+  }
+
+  hint(): void {
+    for (const listener of this.listeners) listener({ kind: 'changes', upTo: this.head })
+  }
+
+  async streamHead(): Promise<number> {
+    const { head } = this
+    await this.#answer()
+    return head
+  }
+
+  async streamFloor(): Promise<number> {
+    return this.floor
+  }
+
+  async runChanges(query: Parameters<Store['runChanges']>[0]): Promise<readonly RunRow[]> {
+    this.reads++
+    const found = [...this.rows.values()]
+      .filter((row) => row.cursor > query.after && row.cursor <= query.upTo && (query.jobIds === null || query.jobIds.includes(row.jobId)))
+      .sort((one, other) => one.cursor - other.cursor)
+      .slice(0, query.limit)
+    await this.#answer()
+    return found
+  }
+
+  async jobsById(ids: readonly string[]): Promise<readonly Job[]> {
+    return ids.flatMap((id) => {
+      const tags = this.jobTags.get(id)
+      return tags === undefined ? [] : [{ id, tags } as unknown as Job]
+    })
+  }
+
+  readonly bus: Bus = {
+    publish: (hint) => {
+      for (const listener of this.listeners) listener(hint)
+    },
+    subscribe: (listener) => {
+      this.listeners.add(listener)
+      return () => this.listeners.delete(listener)
+    },
+    close: async () => {},
+  }
+
+  async #answer(): Promise<void> {
+    await this.delay()
+    if (this.failure !== null) throw this.failure
+  }
+}
+
+/** A stream over the store; polls seldom, so that tests depend on hints unless they ask for polls. */
+export function streamOf(store: ChangeStore, options: Partial<RunStreamDeps> = {}): RunStream {
+  return createRunStream({ store: store as unknown as Store, bus: store.bus, log: { error: () => {} }, pollInterval: 60_000, ...options })
+}
+
+export const EVERYTHING: RunStreamQuery = { jobIds: null, tags: null, trigger: null, finalOnly: false, after: null, checkpoints: false }
+
+function newRow(id: string): RunRow {
+  return {
+    id,
+    jobId: 'job_1',
+    trigger: 'SCHEDULE',
+    status: 'QUEUED',
+    occurrence: null,
+    scheduledFor: 0,
+    dueAt: 0,
+    queuedAt: 0,
+    startedAt: null,
+    finishedAt: null,
+    cancelRequestedAt: null,
+    heldBy: null,
+    priority: 0,
+    concurrencyKey: null,
+    coalesced: 0,
+    payload: null,
+    output: null,
+    error: null,
+    progress: null,
+    attempt: 0,
+    attemptStatus: null,
+    attemptStartedAt: null,
+    attemptsUsed: 0,
+    nextAttemptAt: null,
+    instanceId: null,
+    jobVersion: null,
+    leaseUntil: null,
+    rerunOfId: null,
+    triggeredBy: null,
+    idempotencyHash: null,
+    cursor: 0,
+    changedAt: 0,
+  }
+}

@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import type { RunStatus } from '../../src/domain/run.ts'
+import { isFinal } from '../../src/domain/run.ts'
+import { decodeCursor } from '../../src/stream/cursor.ts'
+import type { RunEvent, RunStream, RunStreamQuery } from '../../src/stream/runStream.ts'
+import { ChangeStore, EVERYTHING, streamOf } from './changeStore.ts'
+
+// Limits so small that every reader falls behind, joins and falls behind again within a few changes.
+const TINY = { pending: 6, bytes: 1_048_576, page: 3, checkpointInterval: 1e9 }
+const RUNS = 12
+
+type Step =
+  | { readonly do: 'commit'; readonly runs: readonly number[]; readonly hint: boolean }
+  | { readonly do: 'pull'; readonly reader: number; readonly times: number }
+  | { readonly do: 'cut'; readonly reader: number }
+  | { readonly do: 'pause'; readonly turns: number }
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constant('commit' as const),
+      runs: fc.array(fc.nat(RUNS - 1), { minLength: 1, maxLength: 8 }),
+      hint: fc.boolean(),
+    }),
+  },
+  { weight: 5, arbitrary: fc.record({ do: fc.constant('pull' as const), reader: fc.nat(2), times: fc.integer({ min: 1, max: 6 }) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('cut' as const), reader: fc.nat(2) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('pause' as const), turns: fc.integer({ min: 1, max: 4 }) }) },
+)
+
+/** A client: keeps its last cursor, is cut off now and then, and resumes. */
+class Client {
+  readonly finals = new Map<string, number>()
+  readonly query: RunStreamQuery
+  lastCursor: string
+  position: number
+  #stream: RunStream
+  #events: AsyncIterableIterator<RunEvent>
+  #waiting: Promise<IteratorResult<RunEvent>> | null = null
+
+  constructor(stream: RunStream, query: RunStreamQuery, start: string) {
+    this.#stream = stream
+    this.query = query
+    this.lastCursor = start
+    this.position = decodeCursor('db_test', start)
+    this.#events = stream.jobRuns({ ...query, after: start })
+  }
+
+  /** Pulls once; answers false where nothing comes for a while. The pull stays open and is taken up by the next call. */
+  async pull(patience: number): Promise<boolean> {
+    this.#waiting ??= this.#events.next()
+    const none = Symbol('none')
+    const result = await Promise.race([this.#waiting, turns(patience).then(() => none)])
+    if (typeof result === 'symbol') return false
+    this.#waiting = null
+    assert.equal(result.done ?? false, false)
+    this.#see(result.value as RunEvent)
+    return true
+  }
+
+  async cut(): Promise<void> {
+    await this.#events.return?.()
+    const late = this.#waiting === null ? null : await this.#waiting
+    // An event that was on its way when the line was cut: the client may have got it or not.
+    if (late !== null && late.done !== true && this.position % 2 === 0) this.#see(late.value)
+    this.#waiting = null
+    this.#events = this.#stream.jobRuns({ ...this.query, after: this.lastCursor })
+  }
+
+  #see({ cursor, run }: RunEvent): void {
+    const position = decodeCursor('db_test', cursor)
+    if (run === null) assert.ok(position >= this.position, 'a checkpoint goes back')
+    else {
+      assert.ok(position > this.position, `cursor ${position} after ${this.position}`)
+      assert.ok(run.cursor >= position, 'the run is older than its cursor')
+      if (isFinal(run.status)) this.finals.set(run.id, (this.finals.get(run.id) ?? 0) + 1)
+    }
+    this.position = position
+    this.lastCursor = cursor
+  }
+
+  async close(): Promise<void> {
+    await this.#events.return?.()
+  }
+}
+
+test('however commits, slow readers, cuts and resumes interleave: every final state is seen once, and cursors rise', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 60 }), fc.array(fc.nat(3), { minLength: 1, maxLength: 20 }), async (steps, delays) => {
+      const store = new ChangeStore()
+      let asked = 0
+      store.delay = () => turns(delays[asked++ % delays.length] ?? 0)
+      for (let job = 0; job < 3; job++) store.jobTags.set(`job_${job}`, job === 0 ? ['x'] : [])
+      const stream = streamOf(store, { limits: TINY })
+      const start = await stream.position()
+      const queries: RunStreamQuery[] = [
+        EVERYTHING,
+        { ...EVERYTHING, jobIds: ['job_0', 'job_1'], checkpoints: true },
+        { ...EVERYTHING, tags: ['x'], finalOnly: true },
+      ]
+      const wanted = [[0, 1, 2], [0, 1], [0]]
+      const clients = queries.map((query) => new Client(stream, query, start))
+
+      for (const one of steps) {
+        if (one.do === 'commit')
+          store.commit(
+            one.runs.map((run) => advance(store, run)).filter((change) => change !== null),
+            { hint: one.hint },
+          )
+        if (one.do === 'pause') await turns(one.turns)
+        if (one.do === 'cut') await clients[one.reader]?.cut()
+        if (one.do === 'pull') for (let time = 0; time < one.times; time++) await clients[one.reader]?.pull(3)
+      }
+      // The end: every run ends, everybody reads on until nothing comes.
+      for (let run = 0; run < RUNS; run++)
+        for (let change = advance(store, run); change !== null; change = advance(store, run)) store.commit([change])
+      for (const client of clients) while (await client.pull(60));
+
+      for (const [index, client] of clients.entries()) {
+        const expected = Array.from({ length: RUNS }, (_, run) => run).filter((run) => wanted[index]?.includes(run % 3))
+        assert.deepEqual([...client.finals.keys()].sort(), expected.map((run) => `run_${run}`).sort())
+        assert.deepEqual(
+          [...client.finals.values()],
+          expected.map(() => 1),
+        )
+        await client.close()
+      }
+      assert.equal(stream.readers, 0)
+      assert.equal(store.listeners.size, 0)
+    }),
+    { numRuns: 300 },
+  )
+})
+
+/** A run's next state, or null where it has ended. */
+function advance(store: ChangeStore, run: number): { id: string; jobId: string; status: RunStatus } | null {
+  const id = `run_${run}`
+  const path: RunStatus[] = ['QUEUED', 'RUNNING', 'RETRYING', 'SUCCEEDED']
+  const before = store.rows.get(id)
+  const next = before === undefined ? path[0] : path[path.indexOf(before.status) + 1]
+  return next === undefined ? null : { id, jobId: `job_${run % 3}`, status: next }
+}
+
+async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await new Promise(setImmediate)
+}
