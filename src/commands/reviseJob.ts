@@ -87,9 +87,10 @@ function revision(snapshot: JobSnapshot, draft: JobDraft, { pause: pauseInput, b
   }
 }
 
+/** All fields but the schedule, which has an equality of its own. */
 function sameFields(draft: JobDraft, job: Job): boolean {
-  const { name, description, tags, target, payload, policies } = job
-  return JSON.stringify({ ...draft, schedule: null }) === JSON.stringify({ name, description, tags, schedule: null, target, payload, policies })
+  const fields = ({ name, description, tags, target, payload, policies }: JobDraft) => JSON.stringify([name, description, tags, target, payload, policies])
+  return fields(draft) === fields(job)
 }
 
 function maxRunsOf(schedule: Schedule): number | null {

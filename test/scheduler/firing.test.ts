@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
-import { describe, it, type TestContext } from 'node:test'
+import { describe, it } from 'node:test'
 import type { Outcome } from '../../src/domain/run.ts'
 import type { RunRow } from '../../src/engine/store/store.ts'
 import { recover } from '../../src/scheduler/recover.ts'
 import type { Performers } from '../../src/worker/execute.ts'
 import type { RunContext } from '../../src/worker/runContext.ts'
 import { Worker } from '../../src/worker/worker.ts'
-import { caller, keepingLog, NOON, openParts, type Parts } from '../support/parts.ts'
+import { caller, HandClock, keepingLog, NOON, openParts, type Parts } from '../support/parts.ts'
 
 const MINUTE = 60_000
 const succeeded: Outcome = { kind: 'SUCCEEDED', output: null }
@@ -14,7 +14,6 @@ const failed: Outcome = { kind: 'FAILED', error: { code: 'X', message: 'x', stac
 
 /** A real worker over the parts' engine whose handler is a function of the test. */
 async function openWorker(
-  t: TestContext,
   parts: Parts,
   perform: (context: RunContext) => Promise<Outcome>,
   options: { concurrency?: number; drainTimeout?: number } = {},
@@ -44,7 +43,7 @@ async function openWorker(
     stopped = true
     await worker.stop()
   }
-  t.after(stop)
+  parts.atEnd(stop)
   return { worker, entries, stop }
 }
 
@@ -81,7 +80,7 @@ describe('firing', () => {
   it('a due job runs, and how it went is stored', async (t) => {
     const parts = await openParts(t)
     const id = await parts.create({ payload: { n: 1 } })
-    await openWorker(t, parts, async ({ attempt }) => ({ kind: 'SUCCEEDED', output: attempt.payload }))
+    await openWorker(parts, async ({ attempt }) => ({ kind: 'SUCCEEDED', output: attempt.payload }))
     parts.clock.forward(MINUTE + 3)
     await parts.scheduler.tick()
     const [queued] = await runsOf(parts, id)
@@ -98,7 +97,7 @@ describe('firing', () => {
     const parts = await openParts(t)
     const id = await parts.create({ policies: { overlap: 'BUFFER_ALL' } })
     const ends: (() => void)[] = []
-    await openWorker(t, parts, () => new Promise((resolve) => ends.push(() => resolve(succeeded))))
+    await openWorker(parts, () => new Promise((resolve) => ends.push(() => resolve(succeeded))))
     for (let i = 0; i < 3; i++) {
       parts.clock.forward(MINUTE)
       await parts.scheduler.tick()
@@ -119,7 +118,7 @@ describe('firing', () => {
     const parts = await openParts(t)
     const id = await parts.create({ policies: { overlap: 'CANCEL_OTHER' } })
     const started: string[] = []
-    await openWorker(t, parts, ({ attempt, signal }) => {
+    await openWorker(parts, ({ attempt, signal }) => {
       started.push(attempt.runId)
       return new Promise((resolve) => signal.addEventListener('abort', () => resolve({ kind: 'CANCELLED' })))
     })
@@ -138,7 +137,7 @@ describe('firing', () => {
   it('a failed attempt is tried again when its wait is over, and the last failure is final', async (t) => {
     const parts = await openParts(t)
     const id = await parts.create({ policies: { maxAttempts: 2, backoff: { initial: 20, jitter: false } } })
-    await openWorker(t, parts, async () => failed)
+    await openWorker(parts, async () => failed)
     const run = await parts.commands.triggerJob({ id }, caller)
     assert.ok(run.ok)
     const waiting = await until(parts, run.value.runId, ({ status }) => status === 'RETRYING')
@@ -163,7 +162,6 @@ describe('firing', () => {
     let underWay = 0
     let most = 0
     await openWorker(
-      t,
       parts,
       async () => {
         most = Math.max(most, ++underWay)
@@ -187,7 +185,6 @@ describe('ending', () => {
     const parts = await openParts(t)
     const id = await parts.create({})
     await openWorker(
-      t,
       parts,
       ({ signal }) => new Promise((resolve) => signal.addEventListener('abort', () => resolve({ kind: 'CANCELLED' }))),
     )
@@ -203,7 +200,6 @@ describe('ending', () => {
     const parts = await openParts(t)
     const id = await parts.create({ policies: { maxAttempts: 1 } })
     const { stop } = await openWorker(
-      t,
       parts,
       ({ signal }) => new Promise((resolve) => signal.addEventListener('abort', () => resolve({ kind: 'CANCELLED' }))),
       { drainTimeout: 10 },
@@ -228,7 +224,7 @@ describe('ending', () => {
     assert.equal(await recover(deps, { everything: false }), 0, 'its lease holds')
     assert.equal(await recover(deps, { everything: true }), 1)
     assert.equal((await parts.engine.store.run(run.value.runId))?.status, 'RETRYING')
-    await openWorker(t, parts, async () => succeeded)
+    await openWorker(parts, async () => succeeded)
     const final = await until(parts, run.value.runId, ({ status }) => status === 'SUCCEEDED')
     assert.equal(final.attempt, 2)
   })
@@ -237,7 +233,7 @@ describe('ending', () => {
     const parts = await openParts(t)
     const id = await parts.create({})
     let end: (outcome: Outcome) => void = () => {}
-    const { worker, entries, stop } = await openWorker(t, parts, ({ attempt }) =>
+    const { worker, entries, stop } = await openWorker(parts, ({ attempt }) =>
       attempt.attempt === 1
         ? new Promise((resolve) => {
             end = resolve
@@ -265,12 +261,9 @@ describe('ending', () => {
 
 describe('the loop', () => {
   it('wakes for a job created while it sleeps, and fires at the instant', async (t) => {
-    const parts = await openParts(t)
-    parts.clock.instant = Date.now()
-    const live = parts.clock as { now: () => number }
-    live.now = Date.now
-    await openWorker(t, parts, async () => succeeded)
-    t.after(() => parts.scheduler.stop())
+    const parts = await openParts(t, { clock: new HandClock(null) })
+    await openWorker(parts, async () => succeeded)
+    parts.atEnd(() => parts.scheduler.stop())
     await parts.scheduler.start()
     const at = Date.now() + 300
     const id = await parts.create({ schedule: { once: { at } } })

@@ -12,7 +12,7 @@ const must = <T extends typeof GraphQLInt | typeof GraphQLString>(type: T): { ty
 /** Iterators of `ticks` that are open. */
 export const openTicks = { count: 0 }
 
-const event = new GraphQLObjectType<RunEvent>({ name: 'Event', fields: { cursor: string, run: { ...string, resolve: ({ run }) => run?.id }, status: { ...string, resolve: ({ run }) => run?.status } } })
+const event = new GraphQLObjectType<RunEvent>({ name: 'Event', fields: { cursor: string, run: { ...string, resolve: ({ run }) => run?.id }, status: { ...string, resolve: ({ run }) => run?.status }, payload: { ...string, resolve: ({ run }) => run?.payload } } })
 
 /** A schema with one field for each thing a transport can be asked to carry. */
 export const testSchema = new GraphQLSchema({

@@ -17,6 +17,8 @@ export interface Change {
 export class ChangeStore {
   readonly databaseId = 'db_test'
   readonly rows = new Map<string, RunRow>()
+  /** The row of each cursor, as long as it is the newest of its run. */
+  readonly #log: (RunRow | undefined)[] = []
   readonly jobTags = new Map<string, readonly string[]>()
   floor = 0
   head = 0
@@ -31,7 +33,10 @@ export class ChangeStore {
   commit(changes: readonly Change[], { hint = true } = {}): void {
     for (const change of changes) {
       const before = this.rows.get(change.id)
-      this.rows.set(change.id, { ...(before ?? newRow(change.id)), ...change, cursor: ++this.head, changedAt: this.head })
+      const row = { ...(before ?? newRow(change.id)), ...change, cursor: ++this.head, changedAt: this.head }
+      if (before !== undefined) this.#log[before.cursor - 1] = undefined
+      this.rows.set(change.id, row)
+      this.#log.push(row)
     }
     if (hint) this.hint()
   }
@@ -52,10 +57,11 @@ export class ChangeStore {
 
   async runChanges(query: Parameters<Store['runChanges']>[0]): Promise<readonly RunRow[]> {
     this.reads++
-    const found = [...this.rows.values()]
-      .filter((row) => row.cursor > query.after && row.cursor <= query.upTo && (query.jobIds === null || query.jobIds.includes(row.jobId)))
-      .sort((one, other) => one.cursor - other.cursor)
-      .slice(0, query.limit)
+    const found: RunRow[] = []
+    for (let at = query.after; at < query.upTo && found.length < query.limit; at++) {
+      const row = this.#log[at]
+      if (row !== undefined && (query.jobIds === null || query.jobIds.includes(row.jobId))) found.push(row)
+    }
     await this.#answer()
     return found
   }

@@ -226,6 +226,26 @@ test('a database that is away fails the readers that need it, and the stream hea
   assert.equal(stream.readers, 0)
 })
 
+test('a reader that is not read from holds a bounded number of changes, however few bytes or many; the rest it reads from the store', async () => {
+  for (const { runs, payload, fromStore } of [
+    { runs: 900, payload: null, fromStore: false },
+    { runs: 5_000, payload: null, fromStore: true },
+    { runs: 100, payload: 'x'.repeat(60_000), fromStore: true },
+  ]) {
+    const store = new ChangeStore()
+    const events = streamOf(store).jobRuns({ ...EVERYTHING, checkpoints: true })
+    await take(events, 1)
+    store.commit(Array.from({ length: runs }, (_, index) => ({ id: `run_${index}`, payload })))
+    while (store.reads < Math.ceil(runs / 250)) await settled()
+    await settled()
+    const before = store.reads
+    assert.deepEqual(await take(events, 2), ['run_0:QUEUED@1', 'run_1:QUEUED@2'])
+    assert.equal(store.reads > before, fromStore)
+    assert.equal((await take(events, runs - 2)).length, runs - 2)
+    await events.return?.()
+  }
+})
+
 test('one reading of the store serves all readers', async () => {
   const store = new ChangeStore()
   const stream = streamOf(store)

@@ -17,15 +17,15 @@ export function keepingLog() {
   return { entries, log: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') } }
 }
 
-/** A clock that a test moves by hand. */
+/** A clock that a test moves by hand, or, without an instant, the machine's. */
 export class HandClock {
-  instant: number
-  constructor(instant: number) {
+  instant: number | null
+  constructor(instant: number | null) {
     this.instant = instant
   }
-  readonly now = (): number => this.instant
+  readonly now = (): number => this.instant ?? Date.now()
   forward(milliseconds: number): number {
-    this.instant += milliseconds
+    this.instant = this.now() + milliseconds
     return this.instant
   }
 }
@@ -42,16 +42,22 @@ export interface Parts {
   readonly commands: Commands
   readonly scheduler: Scheduler
   readonly entries: ReturnType<typeof keepingLog>['entries']
+  /** Runs before the engine is closed at the end of the test. */
+  atEnd(close: () => Promise<void>): void
   /** Creates a job that must be accepted; answers its id. */
   create(input: Partial<CreateJobInput>): Promise<string>
 }
 
 /** A real engine on a fresh file, with commands and a scheduler that a test ticks by hand. Closed when the test ends. */
-export async function openParts(t: TestContext, options: { targetRules?: TargetRules } = {}): Promise<Parts> {
+export async function openParts(t: TestContext, options: { targetRules?: TargetRules; clock?: HandClock } = {}): Promise<Parts> {
   const { entries, log } = keepingLog()
-  const clock = new HandClock(NOON)
+  const clock = options.clock ?? new HandClock(NOON)
   const engine = await openEngine({ databaseUrl: `file:${temporaryDirectory()}/orrery.db`, instanceId: 'ins_test', log: log as never })
-  t.after(() => engine.close())
+  // What was opened last is closed first: a worker still has outcomes to store.
+  const closings = [() => engine.close()]
+  t.after(async () => {
+    for (const close of closings.reverse()) await close()
+  })
   const commands = createCommands({ store: engine.store, targetRules: options.targetRules ?? everythingAllowed, now: clock.now })
   const scheduler = new Scheduler({
     store: engine.store,
@@ -68,5 +74,5 @@ export async function openParts(t: TestContext, options: { targetRules?: TargetR
     if (!result.ok) throw new Error(JSON.stringify(result.errors))
     return result.value.jobId
   }
-  return { engine, clock, commands, scheduler, entries, create }
+  return { engine, clock, commands, scheduler, entries, create, atEnd: (close) => closings.push(close) }
 }
