@@ -28,9 +28,6 @@ const { values } = parseArgs({
 })
 const FIELDS = 'id name description tags state payload nextRunAt version createdAt updatedAt'
 
-if (values.help) console.log(HELP)
-else await main()
-
 interface Operation {
   readonly name: string
   readonly query: string
@@ -158,3 +155,6 @@ function load(url: string, body: string, seconds: number): Promise<LoadResult> {
     })
   })
 }
+
+if (values.help) console.log(HELP)
+else await main()

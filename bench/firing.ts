@@ -14,6 +14,7 @@ const HELP = `How late thousands of recurring jobs fire (every 1 to 10 s, equall
   --jobs N,N         how many (default 1000,10000)
   --phases P,P       aligned: all share one anchor, so up to 60 % of them are due at one instant; spread: each has its own (default aligned,spread)
   --window SECONDS   how long is looked at (default 12)
+  --concurrency N    ORRERY_CONCURRENCY (default: the product's own)
   --repetitions N    (default 3)
 
 lag     startedAt - dueAt, as the product reports it: stamped when the run is planned and begun, in whole milliseconds
@@ -34,13 +35,11 @@ const { values } = parseArgs({
     jobs: { type: 'string', default: '1000,10000' },
     phases: { type: 'string', default: 'aligned,spread' },
     window: { type: 'string', default: '12' },
+    concurrency: { type: 'string', default: '' },
     repetitions: { type: 'string', default: '3' },
     help: { type: 'boolean' },
   },
 })
-if (values.help) console.log(HELP)
-else await main(Number(values.repetitions), values.jobs.split(',').map(Number), values.phases.split(','), Number(values.window) * 1000)
-
 async function main(repetitions: number, counts: readonly number[], phases: readonly string[], window: number): Promise<void> {
   const lines: Line[] = []
   for (const jobs of counts) {
@@ -61,7 +60,7 @@ const every = (i: number): number => 1000 * (1 + (i % 10))
 
 async function measure({ jobs, phases, window }: Setting): Promise<Figures> {
   const directory = temporaryDirectory()
-  const orrery = await startOrrery({ directory, env: { LOG_LEVEL: 'warn' } })
+  const orrery = await startOrrery({ directory, env: { LOG_LEVEL: 'warn', ORRERY_CONCURRENCY: values.concurrency } })
   const anchor = Math.ceil(Date.now() / 1000) * 1000
   const phase = (i: number): number => (phases === 'spread' ? Math.floor((i / jobs) * every(i)) : 0)
   await createAll(orrery, jobs, (i) => anchor + phase(i))
@@ -97,9 +96,7 @@ async function createAll(orrery: Orrery, count: number, anchorOf: (i: number) =>
     schedule: { interval: { every: `${every(i)}ms`, anchor: new Date(anchorOf(i)).toISOString() } },
     target: { handler: { handler: 'noop' } },
   }))
-  const CALLERS = 4
-  const share = Math.ceil(count / CALLERS)
-  await Promise.all(Array.from({ length: CALLERS }, (_, i) => createJobs(orrery.url, inputs.slice(i * share, (i + 1) * share))))
+  await createJobs(orrery.url, inputs)
 }
 
 /** How many `anchor + n * every` lie in [from, to). */
@@ -118,3 +115,6 @@ function readRuns(directory: string, from: number, to: number): { lags: Float64A
   const ends = rows.flatMap(({ ended }) => (ended === null ? [] : [ended]))
   return { lags: Float64Array.from(rows, ({ lag }) => lag).sort(), ends: Float64Array.from(ends).sort() }
 }
+
+if (values.help) console.log(HELP)
+else await main(Number(values.repetitions), values.jobs.split(',').map(Number), values.phases.split(','), Number(values.window) * 1000)

@@ -30,9 +30,6 @@ const { values } = parseArgs({
     help: { type: 'boolean' },
   },
 })
-if (values.help) console.log(HELP)
-else await main(Number(values.jobs), Number(values.down) * 1000, values.concurrency, Number(values.repetitions))
-
 async function main(jobs: number, down: number, concurrency: string, repetitions: number): Promise<void> {
   const prepared = temporaryDirectory()
   progress(`creating ${jobs} jobs`)
@@ -84,3 +81,6 @@ async function measure(directory: string, stoppedAt: number, concurrency: string
   if (failed > 0) throw new Error(`${failed} runs did not succeed`)
   return { 'runs/s': (1000 * runs) / (last - first), runs, 'batch ms': last - startedAt, 'RSS MB': rss / 2 ** 20 }
 }
+
+if (values.help) console.log(HELP)
+else await main(Number(values.jobs), Number(values.down) * 1000, values.concurrency, Number(values.repetitions))

@@ -67,7 +67,10 @@ export function readConfig(env: Environment): Config {
     const text = env[name]?.trim() ?? ''
     if (text === '') return unset
     const given = read(text)
-    if (given === undefined) mistakes.push(`${name}: got ${name === 'ORRERY_SIGNING_SECRET' ? 'a text that is none (not shown)' : JSON.stringify(text)}; accepted is ${accepts}`)
+    if (given === undefined)
+      mistakes.push(
+        `${name}: got ${name === 'ORRERY_SIGNING_SECRET' ? 'a text that is none (not shown)' : JSON.stringify(text)}; accepted is ${accepts}`,
+      )
     return given ?? unset
   }
 
@@ -94,6 +97,11 @@ export function readConfig(env: Environment): Config {
   if (mistakes.length > 0) throw new ConfigError(mistakes)
   for (const list of [config.roles, config.allowTargets, config.allowCommands, config.corsOrigins]) Object.freeze(list)
   return Object.freeze(config)
+}
+
+/** Libraries check their own workings again and again unless told that this is production (graphql: a quarter of an execution). */
+export function preferProduction(): void {
+  process.env.NODE_ENV ??= 'production'
 }
 
 /** Whether a host is this machine's own: only what runs here reaches it. */
@@ -128,12 +136,19 @@ export function helpText(): string {
 function contradictions({ roles, auth, host }: Config): string[] {
   const found: string[] = []
   if (roles.length < ROLES.length) {
-    found.push(`ORRERY_ROLES: got ${JSON.stringify(roles.join(','))}; accepted is ${ROLES.join(',')}: one process holds an SQLite file, so it must do all three`)
+    found.push(
+      `ORRERY_ROLES: got ${JSON.stringify(roles.join(','))}; accepted is ${ROLES.join(',')}: one process holds an SQLite file, so it must do all three`,
+    )
   }
   const unsafe = `whoever reaches the server could do everything: this version has no keys yet`
-  if (auth === 'required') found.push('ORRERY_AUTH: got "required"; accepted is auto on a loopback HOST, or none: this version has no keys yet that could be required')
+  if (auth === 'required')
+    found.push(
+      'ORRERY_AUTH: got "required"; accepted is auto on a loopback HOST, or none: this version has no keys yet that could be required',
+    )
   else if (auth === 'auto' && !isLoopback(host)) {
-    found.push(`HOST: got ${JSON.stringify(host)}, which is no loopback address, and ${unsafe}; accepted is 127.0.0.1, or any address together with ORRERY_AUTH=none`)
+    found.push(
+      `HOST: got ${JSON.stringify(host)}, which is no loopback address, and ${unsafe}; accepted is 127.0.0.1, or any address together with ORRERY_AUTH=none`,
+    )
   }
   return found
 }

@@ -3,6 +3,7 @@ import { isAbsolute, normalize, resolve } from 'node:path'
 import ipaddr from 'ipaddr.js'
 import { formatDuration, parseDuration } from './domain/duration.ts'
 import { HOUR, type Milliseconds, SECOND } from './domain/instant.ts'
+import { wrongWebhookSecret } from './domain/webhookSecret.ts'
 
 /** One environment variable: what it means, what it accepts, and how its text is read. `--help` and every complaint are made from this. */
 export interface Variable<T> {
@@ -71,7 +72,7 @@ export const VARIABLES = {
     accepts: 'whsec_ and 24 to 64 bytes in base64',
     unset: null as string | null,
     shownDefault: 'made at first start, kept in the database',
-    read: signingSecret,
+    read: (text: string) => (wrongWebhookSecret(text) === null ? text : undefined),
   },
   ORRERY_AUTH: {
     meaning: 'who may use the API. auto: open on a loopback HOST; none: open to everybody who reaches it',
@@ -161,11 +162,4 @@ function network(text: string): string | undefined {
 function origin(text: string): string | undefined {
   const url = URL.parse(text)
   return url !== null && (url.protocol === 'http:' || url.protocol === 'https:') && url.origin === text.toLowerCase() ? url.origin : undefined
-}
-
-function signingSecret(text: string): string | undefined {
-  const encoded = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text)?.[1]
-  if (encoded === undefined) return undefined
-  const bytes = Buffer.from(encoded, 'base64')
-  return bytes.toString('base64').replace(/=+$/, '') === encoded.replace(/=+$/, '') && bytes.length >= 24 && bytes.length <= 64 ? text : undefined
 }

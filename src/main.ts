@@ -1,7 +1,6 @@
 #!/usr/bin/env node
-import { ConfigError, environment, helpText, readConfig } from './config.ts'
+import { ConfigError, environment, helpText, preferProduction, readConfig } from './config.ts'
 import { createLog } from './log.ts'
-import { createOrrery } from './orrery.ts'
 import { VERSION } from './version.ts'
 
 /** How an operator's mistake ends the process; a defect of ours does too, and the restart recovers. */
@@ -26,6 +25,9 @@ async function main(): Promise<void> {
   process.on('uncaughtException', defect)
   process.on('unhandledRejection', defect)
 
+  // Loaded here: --help and a mistake in the configuration answer at once, and libraries see the environment as it shall be.
+  preferProduction()
+  const { createOrrery } = await import('./orrery.ts')
   const orrery = createOrrery(config, log)
   let stopping = false
   const stop = async (signal: NodeJS.Signals) => {

@@ -5,7 +5,10 @@ import type { CommandResult } from './inputs.ts'
 import { noSuchRun } from './refusals.ts'
 
 /** Cancels a run that waits at once, and asks a running one, which then ends within 10 s whether or not it listens. */
-export async function cancelRun(context: CommandContext, input: { readonly id: string }): Promise<CommandResult<{ readonly runId: string }>> {
+export async function cancelRun(
+  context: CommandContext,
+  input: { readonly id: string },
+): Promise<CommandResult<{ readonly runId: string }>> {
   const result = await context.store.changeRun<Refusal>(input.id, (current) => {
     if (current === null) return { refuse: [noSuchRun(input.id)] }
     const { run } = current

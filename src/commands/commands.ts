@@ -12,7 +12,10 @@ import { updateJob } from './updateJob.ts'
 export interface Commands {
   createJob(input: CreateJobInput, caller: Caller): Promise<CommandResult<{ readonly jobId: string; readonly created: boolean }>>
   updateJob(input: UpdateJobInput, caller: Caller): Promise<CommandResult<{ readonly jobId: string }>>
-  deleteJob(input: { readonly id: string; readonly expectedVersion?: number | null | undefined }, caller: Caller): Promise<CommandResult<{ readonly deletedId: string }>>
+  deleteJob(
+    input: { readonly id: string; readonly expectedVersion?: number | null | undefined },
+    caller: Caller,
+  ): Promise<CommandResult<{ readonly deletedId: string }>>
   pauseJob(input: PauseInput & { readonly id: string }, caller: Caller): Promise<CommandResult<{ readonly jobId: string }>>
   resumeJob(input: { readonly id: string }, caller: Caller): Promise<CommandResult<{ readonly jobId: string }>>
   /** `replayed`: the idempotency key was known, and this is its first run. */

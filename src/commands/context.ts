@@ -33,7 +33,10 @@ export interface Closed {
 }
 
 /** First half of every command that changes schedule, policies, pause or existence (semantics: "first gives a verdict"). */
-export function closeUpToNow(current: { readonly job: Job; readonly position: Position; readonly active: readonly ActiveRun[] }, now: Instant): Closed {
+export function closeUpToNow(
+  current: { readonly job: Job; readonly position: Position; readonly active: readonly ActiveRun[] },
+  now: Instant,
+): Closed {
   const { position, active } = current
   const plan = planJob({
     job: current.job,

@@ -15,33 +15,50 @@ type Created = { readonly jobId: string; readonly created: boolean }
 export async function createJob(context: CommandContext, input: CreateJobInput, caller: Caller): Promise<CommandResult<Created>> {
   // Two callers of one name may meet, and the job that stood in the way may be gone again: whoever loses looks once more.
   for (;;) {
-    const existing = await context.store.job({ name: input.name })
-    if (existing !== null) {
-      const settled = await settleConflict(context, input, existing.job.id, caller)
-      if (settled !== 'gone') return settled
-      continue
-    }
-    const now = context.now()
-    const draft = draftOfCreate(input, null, now)
-    const pauseFaults = input.pause ? pauseErrors(input.pause, now, ['pause']) : []
-    if (!draft.ok) return refused(...draft.errors, ...pauseFaults)
-    const faults = [...pauseFaults, ...(await context.targetRules.check(draft.value))]
-    if (faults.length > 0) return refused(...faults)
-    const fresh = newJob(draft.value, input.pause ?? null, caller, now)
-    const [result] = await context.store.createJobs([fresh])
-    if (result?.ok) return { ok: true, value: { jobId: fresh.job.id, created: true } }
+    const existing = input.onConflict === 'FAIL' ? null : await context.store.job({ name: input.name })
+    const settled =
+      existing === null ? await createNew(context, input, caller) : await settleConflict(context, input, existing.job.id, caller)
+    if (settled !== 'look again') return settled
   }
 }
 
-async function settleConflict(context: CommandContext, input: CreateJobInput, existingId: string, caller: Caller): Promise<CommandResult<Created> | 'gone'> {
+async function createNew(context: CommandContext, input: CreateJobInput, caller: Caller): Promise<CommandResult<Created> | 'look again'> {
+  const now = context.now()
+  const draft = draftOfCreate(input, null, now)
+  const pauseFaults = input.pause ? pauseErrors(input.pause, now, ['pause']) : []
+  if (!draft.ok) return refused(...draft.errors, ...pauseFaults)
+  const faults = [...pauseFaults, ...(await context.targetRules.check(draft.value))]
+  if (faults.length > 0) return refused(...faults)
+  const fresh = newJob(draft.value, input.pause ?? null, caller, now)
+  const [result] = await context.store.createJobs([fresh])
+  if (result!.ok) return { ok: true, value: { jobId: fresh.job.id, created: true } }
+  return input.onConflict === 'FAIL' ? settleConflict(context, input, result!.existingId, caller) : 'look again'
+}
+
+async function settleConflict(
+  context: CommandContext,
+  input: CreateJobInput,
+  existingId: string,
+  caller: Caller,
+): Promise<CommandResult<Created> | 'look again'> {
   switch (input.onConflict) {
     case 'FAIL':
-      return refused(userError('NAME_TAKEN', ['name'], `A job named ${JSON.stringify(input.name)} exists already: ${existingId}. Use onConflict UPDATE or KEEP to reuse it.`))
+      return refused(
+        userError(
+          'NAME_TAKEN',
+          ['name'],
+          `A job named ${JSON.stringify(input.name)} exists already: ${existingId}. Use onConflict UPDATE or KEEP to reuse it.`,
+        ),
+      )
     case 'KEEP':
       return { ok: true, value: { jobId: existingId, created: false } }
     case 'UPDATE': {
-      const result = await reviseJob(context, existingId, (job, now) => draftOfCreate(input, job, now), { pause: input.pause ?? undefined, expectedVersion: null, by: caller.name })
-      if (!result.ok && result.errors.some((error) => error.code === 'NOT_FOUND' && error.path[0] === 'id')) return 'gone'
+      const result = await reviseJob(context, existingId, (job, now) => draftOfCreate(input, job, now), {
+        pause: input.pause ?? undefined,
+        expectedVersion: null,
+        by: caller.name,
+      })
+      if (!result.ok && result.errors.some((error) => error.code === 'NOT_FOUND' && error.path[0] === 'id')) return 'look again'
       return result.ok ? { ok: true, value: { jobId: result.value.jobId, created: false } } : result
     }
   }
@@ -49,7 +66,8 @@ async function settleConflict(context: CommandContext, input: CreateJobInput, ex
 
 function newJob(draft: JobDraft, pauseInput: PauseInput | null, caller: Caller, now: number): NewJob {
   const id = newId('job', now)
-  const pause: Pause | null = pauseInput === null ? null : { since: now, until: pauseInput.until ?? null, note: pauseInput.note, by: caller.name }
+  const pause: Pause | null =
+    pauseInput === null ? null : { since: now, until: pauseInput.until ?? null, note: pauseInput.note, by: caller.name }
   const job: Job = { id, ...draft, revision: 1, pause, version: 1, createdAt: now, updatedAt: now }
   return {
     job,

@@ -24,11 +24,18 @@ export function draftOfCreate(input: CreateJobInput, previous: Job | null, now: 
 export function draftOfUpdate(input: UpdateJobInput, job: Job, now: Instant): Checked<JobDraft> {
   const missing = (['name', 'schedule'] as const)
     .filter((field) => input[field] === null)
-    .map((field): UserError => ({ code: 'INVALID', path: [field], message: `${field} is null; a job needs one. Leave it out to keep it as it is.` }))
+    .map(
+      (field): UserError => ({
+        code: 'INVALID',
+        path: [field],
+        message: `${field} is null; a job needs one. Leave it out to keep it as it is.`,
+      }),
+    )
   if (missing.length > 0) return refused(...missing)
   const payload = input.payload === undefined ? { text: job.payload, error: null } : jsonText(input.payload, ['payload'])
   const schedule = input.schedule ? parseSchedule(input.schedule, { now, previous: job.schedule }) : valid(job.schedule)
-  const target = input.target === undefined ? valid(job.target) : input.target === null ? valid(DEFAULT_TARGET) : readTarget(input.target, job.target)
+  const target =
+    input.target === undefined ? valid(job.target) : input.target === null ? valid(DEFAULT_TARGET) : readTarget(input.target, job.target)
   const policies = mergePolicies(job.policies, input.policies)
   const fields = {
     name: input.name ?? job.name,

@@ -8,7 +8,11 @@ import type { Caller, CommandResult, PauseInput } from './inputs.ts'
 import { noSuchJob } from './refusals.ts'
 
 /** Pauses a job from this moment on; of a paused one it replaces note and end. A COMPLETED job has nothing to pause. */
-export async function pauseJob(context: CommandContext, input: PauseInput & { readonly id: string }, caller: Caller): Promise<CommandResult<{ readonly jobId: string }>> {
+export async function pauseJob(
+  context: CommandContext,
+  input: PauseInput & { readonly id: string },
+  caller: Caller,
+): Promise<CommandResult<{ readonly jobId: string }>> {
   const faults = pauseErrors(input, context.now(), [])
   if (faults.length > 0) return refused(...faults)
   const result = await context.store.changeJob<Refusal>(input.id, (current) => {
@@ -16,7 +20,15 @@ export async function pauseJob(context: CommandContext, input: PauseInput & { re
     const now = context.now()
     const closed = closeUpToNow(current, now)
     if (closed.position.completed) {
-      return { refuse: [userError('INVALID', ['id'], `The job ${JSON.stringify(current.job.name)} is COMPLETED: nothing of its schedule is left to pause.`)] }
+      return {
+        refuse: [
+          userError(
+            'INVALID',
+            ['id'],
+            `The job ${JSON.stringify(current.job.name)} is COMPLETED: nothing of its schedule is left to pause.`,
+          ),
+        ],
+      }
     }
     // A second pause goes on from the first: the instants between are paused already.
     const since = closed.job.pause?.since ?? now
@@ -26,7 +38,10 @@ export async function pauseJob(context: CommandContext, input: PauseInput & { re
 }
 
 /** Ends a job's pause. The instants that passed meanwhile stay SKIPPED_PAUSED; the count of failures starts anew. */
-export async function resumeJob(context: CommandContext, input: { readonly id: string }): Promise<CommandResult<{ readonly jobId: string }>> {
+export async function resumeJob(
+  context: CommandContext,
+  input: { readonly id: string },
+): Promise<CommandResult<{ readonly jobId: string }>> {
   const result = await context.store.changeJob<Refusal>(input.id, (current) => {
     if (current === null) return { refuse: [noSuchJob(input.id)] }
     const now = context.now()

@@ -12,5 +12,9 @@ export function noSuchRun(id: string): UserError {
 /** Refuses a lost update: the caller looked at another version than the one that stands. */
 export function versionConflict(expected: number | null | undefined, job: Job): UserError | null {
   if (expected === null || expected === undefined || expected === job.version) return null
-  return userError('VERSION_CONFLICT', ['expectedVersion'], `The job is at version ${job.version}, not ${expected}: somebody changed it since. Read it again.`)
+  return userError(
+    'VERSION_CONFLICT',
+    ['expectedVersion'],
+    `The job is at version ${job.version}, not ${expected}: somebody changed it since. Read it again.`,
+  )
 }

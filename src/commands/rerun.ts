@@ -5,7 +5,11 @@ import { noSuchRun } from './refusals.ts'
 import { askForRun } from './triggerJob.ts'
 
 /** A new run with the same job and payload as an earlier one, linked to it, and scheduled for the same instant. */
-export async function rerun(context: CommandContext, input: RerunInput, caller: Caller): Promise<CommandResult<{ readonly runId: string }>> {
+export async function rerun(
+  context: CommandContext,
+  input: RerunInput,
+  caller: Caller,
+): Promise<CommandResult<{ readonly runId: string }>> {
   const original = await context.store.run(input.id)
   if (original === null) return refused(noSuchRun(input.id))
   const result = await askForRun(context, {

@@ -37,7 +37,10 @@ export async function reviseJob(
     const now = context.now()
     const draft = draftOf(job, now)
     if (!draft.ok) return draft
-    const faults = [...(options.pause ? pauseErrors(options.pause, now, ['pause']) : []), ...(await targetFaults(context, job, draft.value))]
+    const faults = [
+      ...(options.pause ? pauseErrors(options.pause, now, ['pause']) : []),
+      ...(await targetFaults(context, job, draft.value)),
+    ]
     if (faults.length > 0) return refused(...faults)
 
     const result = await context.store.changeJob<Refusal | 'moved-on'>(jobId, (snapshot) => {
@@ -48,7 +51,10 @@ export async function reviseJob(
       return revision(snapshot, draft.value, options, context.now())
     })
     if (result.kind === 'written') return { ok: true, value: { jobId } }
-    if (result.kind === 'name-taken') return refused(userError('NAME_TAKEN', ['name'], `A job named ${JSON.stringify(draft.value.name)} exists already: ${result.existingId}.`))
+    if (result.kind === 'name-taken')
+      return refused(
+        userError('NAME_TAKEN', ['name'], `A job named ${JSON.stringify(draft.value.name)} exists already: ${result.existingId}.`),
+      )
     if (result.refusal !== 'moved-on') return refused(...result.refusal)
   }
 }
@@ -65,7 +71,8 @@ function revision(snapshot: JobSnapshot, draft: JobDraft, { pause: pauseInput, b
   if (!changed) return { event: null, now }
 
   const closed = closeUpToNow(snapshot, now)
-  const pause: Pause | null = pauseInput === undefined ? closed.job.pause : { since: now, until: pauseInput.until ?? null, note: pauseInput.note, by }
+  const pause: Pause | null =
+    pauseInput === undefined ? closed.job.pause : { since: now, until: pauseInput.until ?? null, note: pauseInput.note, by }
   const number = newSchedule ? snapshot.job.revision + 1 : snapshot.job.revision
   const job: Job = { ...closed.job, ...draft, pause, revision: number, version: snapshot.job.version + 1, updatedAt: now }
   const scheduledRuns = maxRunsOf(draft.schedule) === maxRunsOf(snapshot.job.schedule) ? closed.position.scheduledRuns : 0
@@ -73,7 +80,11 @@ function revision(snapshot: JobSnapshot, draft: JobDraft, { pause: pauseInput, b
   return {
     job,
     plan: closed.plan,
-    position: { plannedUntil: closed.moment, scheduledRuns, ...standing({ job, occurrences: occurrencesOf(job.schedule), plannedUntil: closed.moment, ended }) },
+    position: {
+      plannedUntil: closed.moment,
+      scheduledRuns,
+      ...standing({ job, occurrences: occurrencesOf(job.schedule), plannedUntil: closed.moment, ended }),
+    },
     ...(newSchedule
       ? {
           newRevision: {
@@ -89,7 +100,8 @@ function revision(snapshot: JobSnapshot, draft: JobDraft, { pause: pauseInput, b
 
 /** All fields but the schedule, which has an equality of its own. */
 function sameFields(draft: JobDraft, job: Job): boolean {
-  const fields = ({ name, description, tags, target, payload, policies }: JobDraft) => JSON.stringify([name, description, tags, target, payload, policies])
+  const fields = ({ name, description, tags, target, payload, policies }: JobDraft) =>
+    JSON.stringify([name, description, tags, target, payload, policies])
   return fields(draft) === fields(job)
 }
 

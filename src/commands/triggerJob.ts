@@ -54,7 +54,12 @@ export async function askForRun(context: CommandContext, request: RunRequest): P
   if (faults.length > 0) return refused(...faults)
   if (given !== null) {
     const current = await context.store.job({ id: request.jobId })
-    const misfits = current === null ? [noSuchJob(request.jobId)] : (await context.targetRules.check({ target: current.job.target, payload: given.text })).filter((error) => error.path[0] === 'payload')
+    const misfits =
+      current === null
+        ? [noSuchJob(request.jobId)]
+        : (await context.targetRules.check({ target: current.job.target, payload: given.text })).filter(
+            (error) => error.path[0] === 'payload',
+          )
     if (misfits.length > 0) return refused(...misfits)
   }
 
@@ -68,7 +73,15 @@ export async function askForRun(context: CommandContext, request: RunRequest): P
       const now = context.now()
       const known = current.idempotent !== null && now - current.idempotent.queuedAt < KEY_LIFETIME ? current.idempotent : null
       if (known !== null && known.hash !== hash) {
-        return { refuse: [userError('IDEMPOTENCY_MISMATCH', ['idempotencyKey'], `The key was used for ${known.runId} with another input. Use another key, or the same input.`)] }
+        return {
+          refuse: [
+            userError(
+              'IDEMPOTENCY_MISMATCH',
+              ['idempotencyKey'],
+              `The key was used for ${known.runId} with another input. Use another key, or the same input.`,
+            ),
+          ],
+        }
       }
       if (known !== null) {
         started = { runId: known.runId, replayed: true }
@@ -85,11 +98,25 @@ export async function askForRun(context: CommandContext, request: RunRequest): P
   return { ok: true, value: started! }
 }
 
-function admit(request: RunRequest, current: JobSnapshot, payload: string | null, hash: string | null, now: number): (JobWrite & { readonly runs: readonly [NewRun] }) | { readonly refuse: Refusal } {
+function admit(
+  request: RunRequest,
+  current: JobSnapshot,
+  payload: string | null,
+  hash: string | null,
+  now: number,
+): (JobWrite & { readonly runs: readonly [NewRun] }) | { readonly refuse: Refusal } {
   const { job } = current
   const admission = admitManual(request.overlap ?? job.policies.overlap, occupancyOf(current.active))
   if (admission.kind === 'skip') {
-    return { refuse: [userError('OVERLAP', ['overlap'], `${admission.reason} The overlap policy is ${request.overlap ?? job.policies.overlap}; give another with this call, or wait.`)] }
+    return {
+      refuse: [
+        userError(
+          'OVERLAP',
+          ['overlap'],
+          `${admission.reason} The overlap policy is ${request.overlap ?? job.policies.overlap}; give another with this call, or wait.`,
+        ),
+      ],
+    }
   }
   const run: NewRun = {
     id: newId('run', now),
@@ -120,11 +147,17 @@ function keyError(key: string | null) {
 
 /** Equal inputs have equal hashes, whatever the order of an object's keys. */
 function hashOf({ trigger, payload, overlap, rerunOfId }: RunRequest): string {
-  return createHash('sha256').update(JSON.stringify(canonical({ trigger, payload, overlap, rerunOfId }))).digest('base64url')
+  return createHash('sha256')
+    .update(JSON.stringify(canonical({ trigger, payload, overlap, rerunOfId })))
+    .digest('base64url')
 }
 
 function canonical(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(canonical)
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, item]) => [key, canonical(item)]))
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, item]) => [key, canonical(item)]),
+  )
 }

@@ -6,7 +6,7 @@ import { readTarget } from '../../src/domain/target.ts'
 const nested = (depth: number): unknown => (depth === 0 ? 1 : [nested(depth - 1)])
 
 describe('the fields of a job', () => {
-  for (const name of ['', '   ', 'x'.repeat(201), ' x', 'a\nb', 'a\u0000'])
+  for (const name of ['', '   ', 'x'.repeat(201), ' x', 'a\nb', 'a\u0000', '\ud800'])
     it(`refuses the name ${JSON.stringify(name.slice(0, 10))}`, () => assert.equal(nameError(name, ['name'])?.code, 'INVALID'))
   for (const name of ['x', 'x'.repeat(200), 'Lohn – März 2026', '給与'])
     it(`accepts the name ${name.slice(0, 20)}`, () => assert.equal(nameError(name, ['name']), null))
@@ -27,6 +27,8 @@ describe('the fields of a job', () => {
 
   it('bounds the description', () => {
     assert.equal(descriptionError('x'.repeat(10_001), ['description'])?.code, 'TOO_LARGE')
+    assert.equal(descriptionError('a\u0000b', ['description'])?.code, 'INVALID')
+    assert.equal(descriptionError('two\nlines', ['description']), null)
     assert.equal(descriptionError(null, ['description']), null)
   })
 

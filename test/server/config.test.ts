@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { test } from 'node:test'
+import { ConfigError, type Environment, environment, helpText, isLoopback, readConfig } from '../../src/config.ts'
+
+const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
+
+/** What is said about an environment that must be refused. */
+function mistakesIn(env: Environment): readonly string[] {
+  try {
+    readConfig(env)
+  } catch (error) {
+    assert.ok(error instanceof ConfigError)
+    return error.mistakes
+  }
+  assert.fail('was accepted')
+}
+
+test('without any variable the documented defaults hold, frozen', () => {
+  const config = readConfig({ PATH: '/bin', HOME: '/root' })
+  assert.deepEqual(config, {
+    databaseUrl: 'file:./data/orrery.db',
+    host: '127.0.0.1',
+    port: 4_000,
+    roles: ['api', 'scheduler', 'worker'],
+    concurrency: 64,
+    handlers: null,
+    allowTargets: [],
+    allowCommands: [],
+    signingSecret: null,
+    auth: 'auto',
+    corsOrigins: [],
+    lease: 30_000,
+    maxSockets: 10_000,
+    maxSubscriptions: 100,
+    drainTimeout: 30_000,
+    logLevel: 'info',
+    logFormat: null,
+  })
+  assert.ok(Object.isFrozen(config) && Object.isFrozen(config.corsOrigins) && Object.isFrozen(config.roles))
+})
+
+test('every variable is read; an empty one counts as not set; lists may have spaces and repeat themselves', () => {
+  const config = readConfig({
+    DATABASE_URL: 'file:/var/lib/orrery.db',
+    HOST: ' ::1 ',
+    PORT: '0',
+    ORRERY_ROLES: 'worker, api,scheduler',
+    ORRERY_CONCURRENCY: '8',
+    ORRERY_HANDLERS: 'handlers',
+    ORRERY_ALLOW_TARGETS: '10.0.0.0/8, 127.0.0.1,fd00::/8,10.0.0.0/8',
+    ORRERY_ALLOW_COMMANDS: '/usr/bin/env,/bin/../bin/true',
+    ORRERY_SIGNING_SECRET: SECRET,
+    ORRERY_AUTH: 'none',
+    ORRERY_CORS_ORIGINS: 'https://a.example,http://localhost:5173',
+    ORRERY_LEASE: '5s',
+    ORRERY_MAX_SOCKETS: '1',
+    ORRERY_MAX_SUBSCRIPTIONS: '',
+    ORRERY_DRAIN_TIMEOUT: 'PT0S',
+    LOG_LEVEL: 'debug',
+    LOG_FORMAT: 'json',
+  })
+  assert.deepEqual(
+    { ...config },
+    {
+      databaseUrl: 'file:/var/lib/orrery.db',
+      host: '::1',
+      port: 0,
+      roles: ['worker', 'api', 'scheduler'],
+      concurrency: 8,
+      handlers: resolve('handlers'),
+      allowTargets: ['10.0.0.0/8', '127.0.0.1', 'fd00::/8'],
+      allowCommands: ['/usr/bin/env', '/bin/true'],
+      signingSecret: SECRET,
+      auth: 'none',
+      corsOrigins: ['https://a.example', 'http://localhost:5173'],
+      lease: 5_000,
+      maxSockets: 1,
+      maxSubscriptions: 100,
+      drainTimeout: 0,
+      logLevel: 'debug',
+      logFormat: 'json',
+    },
+  )
+})
+
+test('every value that is not accepted is refused by name, with what was given and what is accepted', () => {
+  const bad: Record<string, readonly string[]> = {
+    DATABASE_URL: ['postgres://localhost/orrery', 'orrery.db', 'file:', 'file::memory:', 'mysql://x'],
+    HOST: ['http://127.0.0.1', '127.0.0.1:4000', 'a b', '-x'],
+    PORT: ['-1', '65536', '4000.5', '0x10', 'abc', '1e3'],
+    ORRERY_ROLES: ['api,cook', 'API'],
+    ORRERY_CONCURRENCY: ['0', 'many'],
+    ORRERY_ALLOW_TARGETS: ['10.0.0.0/33', 'example.com', '10.0.0', '*'],
+    ORRERY_ALLOW_COMMANDS: ['ls', './x', '/bin/ls,x'],
+    ORRERY_SIGNING_SECRET: ['secret', 'whsec_', 'whsec_AAAA', `${SECRET}*`],
+    ORRERY_AUTH: ['yes', 'NONE'],
+    ORRERY_CORS_ORIGINS: ['*', 'null', 'https://a.example/', 'a.example', 'ftp://a.example', 'https://a.example/path'],
+    ORRERY_LEASE: ['30', 'PT0S', '2h', '-5s', 'P1M'],
+    ORRERY_MAX_SOCKETS: ['0', '-1'],
+    ORRERY_MAX_SUBSCRIPTIONS: ['0', '10001'],
+    ORRERY_DRAIN_TIMEOUT: ['soon'],
+    LOG_LEVEL: ['verbose', 'INFO'],
+    LOG_FORMAT: ['xml'],
+  }
+  for (const [name, values] of Object.entries(bad)) {
+    for (const value of values) {
+      const [mistake] = mistakesIn({ [name]: value })
+      assert.match(mistake ?? '', new RegExp(`^${name}: .*; accepted is \\w+`), `${name}=${value}`)
+      if (name !== 'ORRERY_SIGNING_SECRET') assert.ok(mistake?.includes(JSON.stringify(value)), mistake)
+      else assert.ok(value.length < 8 || !mistake?.includes(value), mistake)
+    }
+  }
+})
+
+test('all mistakes are named at once', () => {
+  const mistakes = mistakesIn({ PORT: 'x', ORRERY_LEASE: 'y', LOG_LEVEL: 'z', ORRERY_LEESE: '1' })
+  assert.deepEqual(mistakes.map((mistake) => mistake.split(':')[0]).sort(), ['LOG_LEVEL', 'ORRERY_LEASE', 'ORRERY_LEESE', 'PORT'])
+})
+
+test('an unknown ORRERY_ variable is refused with the nearest name; one of a later version as not yet supported', () => {
+  assert.deepEqual(mistakesIn({ ORRERY_CORS_ORIGIN: 'x' }), ['ORRERY_CORS_ORIGIN: no such variable; did you mean ORRERY_CORS_ORIGINS?'])
+  assert.deepEqual(mistakesIn({ ORRERY_SOMETHING_ELSE_ENTIRELY: 'x' }), ['ORRERY_SOMETHING_ELSE_ENTIRELY: no such variable'])
+  for (const name of ['ORRERY_RATE_LIMIT', 'ORRERY_RETENTION_MAX', 'ORRERY_JWKS_URL', 'ORRERY_TRUST_PROXY', 'OTEL_EXPORTER_OTLP_ENDPOINT']) {
+    assert.match(mistakesIn({ [name]: 'x' })[0] ?? '', /not supported by this version yet/)
+    assert.ok(readConfig({ [name]: '' }))
+  }
+  assert.ok(readConfig({ SOMETHING: 'x' }))
+})
+
+test('split roles are refused with the reason', () => {
+  assert.match(mistakesIn({ ORRERY_ROLES: 'api,worker' })[0] ?? '', /one process holds an SQLite file/)
+})
+
+test('without keys the server opens on a loopback address, or where the operator says none; nowhere else', () => {
+  for (const host of ['127.0.0.1', '127.9.9.9', '::1', 'localhost']) assert.ok(readConfig({ HOST: host }))
+  for (const host of ['0.0.0.0', '::', '10.0.0.1', 'orrery.example', '127.evil.example']) {
+    assert.match(mistakesIn({ HOST: host })[0] ?? '', /no loopback address.*ORRERY_AUTH=none/)
+    assert.ok(readConfig({ HOST: host, ORRERY_AUTH: 'none' }))
+  }
+  assert.match(mistakesIn({ ORRERY_AUTH: 'required' })[0] ?? '', /no keys yet/)
+  assert.equal(isLoopback('LOCALHOST'), true)
+})
+
+test('a .env file in the folder adds to the environment of the process, which wins; its mistakes are found too', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'orrery-config-'))
+  try {
+    writeFileSync(join(folder, '.env'), 'PORT=4321\n# a comment\nPATH=/elsewhere\nORRERY_HANDLERS="my handlers"\n')
+    const env = environment(folder)
+    assert.equal(env.PATH, process.env.PATH)
+    assert.equal(readConfig({ PORT: env.PORT, ORRERY_HANDLERS: env.ORRERY_HANDLERS }).port, 4_321)
+    assert.equal(env.ORRERY_HANDLERS, 'my handlers')
+    assert.deepEqual(environment(join(folder, 'nothing')), { ...process.env })
+    rmSync(join(folder, '.env'))
+    assert.throws(() => {
+      writeFileSync(join(folder, '.env'), 'ORRERY_LEASE=never')
+      readConfig(environment(folder))
+    }, /ORRERY_LEASE: got "never"/)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
+
+test('the help names every variable with its default', () => {
+  const help = helpText()
+  for (const name of ['DATABASE_URL', 'ORRERY_ROLES', 'ORRERY_LEASE', 'LOG_FORMAT']) assert.match(help, new RegExp(`^ {2}${name} `, 'm'))
+  assert.match(help, /default: PT30S/)
+  assert.match(help, /default: file:\.\/data\/orrery\.db/)
+})
