@@ -161,5 +161,7 @@ function network(text: string): string | undefined {
 
 function origin(text: string): string | undefined {
   const url = URL.parse(text)
-  return url !== null && (url.protocol === 'http:' || url.protocol === 'https:') && url.origin === text.toLowerCase() ? url.origin : undefined
+  return url !== null && (url.protocol === 'http:' || url.protocol === 'https:') && url.origin === text.toLowerCase()
+    ? url.origin
+    : undefined
 }

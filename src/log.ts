@@ -1,4 +1,5 @@
-import { type DestinationStream, destination, type Logger, pino, stdTimeFunctions } from 'pino'
+import type { Writable } from 'node:stream'
+import { destination, type Logger, pino, stdTimeFunctions } from 'pino'
 import pretty from 'pino-pretty'
 import type { Config } from './config.ts'
 
@@ -15,7 +16,7 @@ const REDACTED = SECRETS.flatMap((name) => {
  * The log of the process, on standard error: standard output belongs to the one line that says the server is ready. Written at once
  * and in order, so that the last lines before an end are there.
  */
-export function createLog(config: Pick<Config, 'logLevel' | 'logFormat'>, out: DestinationStream | null = null): Log {
+export function createLog(config: Pick<Config, 'logLevel' | 'logFormat'>, out: Writable | null = null): Log {
   const format = config.logFormat ?? (process.stderr.isTTY ? 'pretty' : 'json')
   return pino(
     {
@@ -25,6 +26,14 @@ export function createLog(config: Pick<Config, 'logLevel' | 'logFormat'>, out: D
       redact: { paths: REDACTED, censor: '[not shown]' },
       formatters: { level: (label) => ({ level: label }) },
     },
-    format === 'json' ? (out ?? destination({ dest: 2, sync: true })) : pretty({ destination: out ?? 2, sync: true, colorize: process.stderr.isTTY ?? false, translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname' }),
+    format === 'json'
+      ? (out ?? destination({ dest: 2, sync: true }))
+      : pretty({
+          destination: out ?? 2,
+          sync: true,
+          colorize: process.stderr.isTTY ?? false,
+          translateTime: 'SYS:HH:MM:ss.l',
+          ignore: 'pid,hostname',
+        }),
   )
 }

@@ -3,7 +3,7 @@ import { apiError } from '../api/errors.ts'
 import { validateDocument } from '../api/validation.ts'
 
 /** No honest document comes near: GraphiQL's introspection has about 400 tokens. */
-const MAX_TOKENS = 5_000
+const MAX_TOKENS = 4_000
 
 /** About what a token costs in memory once parsed: the token itself, its part of a node and of that node's location. */
 const BYTES_A_TOKEN = 400
@@ -91,7 +91,9 @@ function unreadable(error: unknown): GraphQLError {
 }
 
 function noSuchOperation(document: DocumentNode, operationName: string | null | undefined): GraphQLError {
-  const names = document.definitions.flatMap((definition) => (definition.kind === 'OperationDefinition' ? [definition.name?.value ?? '(unnamed)'] : []))
+  const names = document.definitions.flatMap((definition) =>
+    definition.kind === 'OperationDefinition' ? [definition.name?.value ?? '(unnamed)'] : [],
+  )
   const problem =
     operationName == null
       ? `The document has ${names.length} operations: say by operationName which of them is meant.`

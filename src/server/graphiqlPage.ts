@@ -25,7 +25,10 @@ function render(): Promise<Page> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(new URL('./graphiqlRenderer.ts', import.meta.url))
     worker.once('message', ({ html, gzip }: { html: Uint8Array<ArrayBuffer>; gzip: Uint8Array<ArrayBuffer> }) =>
-      resolve({ html: Buffer.from(html.buffer, html.byteOffset, html.byteLength), gzip: Buffer.from(gzip.buffer, gzip.byteOffset, gzip.byteLength) }),
+      resolve({
+        html: Buffer.from(html.buffer, html.byteOffset, html.byteLength),
+        gzip: Buffer.from(gzip.buffer, gzip.byteOffset, gzip.byteLength),
+      }),
     )
     worker.once('error', reject)
     worker.once('exit', (code) => reject(new Error(`the thread that renders GraphiQL ended with code ${code}`)))

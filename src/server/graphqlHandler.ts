@@ -13,7 +13,13 @@ const JSON_BODY = /^application\/json\s*(;\s*charset\s*=\s*"?utf-?8"?\s*)?$/i
  * `/graphql` over HTTP. A POST of JSON that wants JSON back, which is nearly all that comes, is answered here, without the cost of the
  * Fetch API; everything else is Yoga's. Both answer alike: the tests hold the same questions to both.
  */
-export function createGraphqlHandler({ operations, yoga }: { readonly operations: Operations; readonly yoga: YogaHandler }): GraphqlHandler {
+export function createGraphqlHandler({
+  operations,
+  yoga,
+}: {
+  readonly operations: Operations
+  readonly yoga: YogaHandler
+}): GraphqlHandler {
   return async (req, res, caller) => {
     if (req.method === 'GET') return yoga(req, res, null, caller)
     if (req.method !== 'POST') {
@@ -23,7 +29,12 @@ export function createGraphqlHandler({ operations, yoga }: { readonly operations
     // Also what keeps forms of other pages out: a browser asks before it sends JSON across origins.
     const { 'content-type': contentType, 'content-encoding': encoding, accept } = req.headers
     if (!JSON_BODY.test(contentType ?? '') || (encoding ?? 'identity') !== 'identity') {
-      return sendError(res, 415, 'BAD_USER_INPUT', `Send the request as application/json in UTF-8, not compressed; this was ${[contentType ?? 'without a content-type', encoding].filter(Boolean).join(', ')}.`)
+      return sendError(
+        res,
+        415,
+        'BAD_USER_INPUT',
+        `Send the request as application/json in UTF-8, not compressed; this was ${[contentType ?? 'without a content-type', encoding].filter(Boolean).join(', ')}.`,
+      )
     }
     const body = await readBody(req)
     if (body === null) return sendError(res, 413, 'TOO_LARGE', `The request is larger than ${MAX_BODY} bytes.`)
@@ -39,7 +50,12 @@ export function createGraphqlHandler({ operations, yoga }: { readonly operations
     }
     if (prepared.operation.operation === 'subscription') {
       if (acceptsEventStream(accept)) return yoga(req, res, body, caller)
-      return sendError(res, 406, 'BAD_USER_INPUT', 'A subscription is answered as text/event-stream, or over a WebSocket; the Accept header allows neither.')
+      return sendError(
+        res,
+        406,
+        'BAD_USER_INPUT',
+        'A subscription is answered as text/event-stream, or over a WebSocket; the Accept header allows neither.',
+      )
     }
     if (type === null) return yoga(req, res, body, caller)
 

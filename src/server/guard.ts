@@ -17,7 +17,15 @@ export interface Guard {
  * - what a page embeds without an Origin (an image, a script) is refused, by Sec-Fetch-Site.
  * Programs that are no browsers send none of these headers and are not concerned.
  */
-export function createGuard({ host, port, corsOrigins }: { readonly host: string; readonly port: () => number; readonly corsOrigins: readonly string[] }): Guard {
+export function createGuard({
+  host,
+  port,
+  corsOrigins,
+}: {
+  readonly host: string
+  readonly port: () => number
+  readonly corsOrigins: readonly string[]
+}): Guard {
   const configured = new Set(corsOrigins)
   const loopback = isLoopback(host)
 
@@ -43,7 +51,9 @@ export function createGuard({ host, port, corsOrigins }: { readonly host: string
         return `Pages of the origin ${shown(origin)} may not call this server; ORRERY_CORS_ORIGINS names those that may.`
       }
       const site = headers['sec-fetch-site']
-      const embedded = (site === 'cross-site' || site === 'same-site') && !(headers['sec-fetch-mode'] === 'navigate' && (method === 'GET' || method === 'HEAD'))
+      const embedded =
+        (site === 'cross-site' || site === 'same-site') &&
+        !(headers['sec-fetch-mode'] === 'navigate' && (method === 'GET' || method === 'HEAD'))
       return embedded ? 'A page of another origin may not embed anything of this server.' : null
     },
     corsOrigin: ({ origin }) => (origin !== undefined && configured.has(origin) ? origin : null),

@@ -56,7 +56,10 @@ export function jsonTypeFor(accept: string | undefined): JsonType | null {
 
 /** Whether a client can read a stream of events. */
 export function acceptsEventStream(accept: string | undefined): boolean {
-  return accept === undefined || acceptedTypes(accept).some(({ type, weight }) => weight > 0 && ['text/event-stream', 'text/*', '*/*'].includes(type))
+  return (
+    accept === undefined ||
+    acceptedTypes(accept).some(({ type, weight }) => weight > 0 && ['text/event-stream', 'text/*', '*/*'].includes(type))
+  )
 }
 
 function acceptedTypes(accept: string): { readonly type: string; readonly weight: number }[] {

@@ -1,6 +1,6 @@
 import { createSourceEventStream, type ExecutionResult, execute, type GraphQLError, type GraphQLSchema } from 'graphql'
-import { type ErrorLog, maskError } from '../api/errors.ts'
 import type { Viewer } from '../api/context.ts'
+import { type ErrorLog, maskError } from '../api/errors.ts'
 import { createDocuments, type OperationParams, type Prepared } from './documents.ts'
 
 /** Who asks, and the id under which the log and masked errors speak of it. */

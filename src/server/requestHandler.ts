@@ -51,7 +51,14 @@ export function createRequestHandler(deps: RequestHandlerDeps): (req: IncomingMe
 
   const routes = new Map<string, Handler>([
     ['/graphql', (req, res, caller) => (wantsPage(req) ? sendGraphiql(req, res) : graphql(req, res, caller))],
-    ['/', reading((req, res) => (accepts(req, 'text/html') ? redirect(res, '/graphql') : sendJson(res, 200, JSON_TYPE, JSON.stringify({ name: 'orrery', version: VERSION, paths: PATHS }))))],
+    [
+      '/',
+      reading((req, res) =>
+        accepts(req, 'text/html')
+          ? redirect(res, '/graphql')
+          : sendJson(res, 200, JSON_TYPE, JSON.stringify({ name: 'orrery', version: VERSION, paths: PATHS })),
+      ),
+    ],
     ['/ping', reading((_req, res) => sendJson(res, 200, JSON_TYPE, '{"message":"pong"}'))],
     ['/health/live', reading((_req, res) => sendJson(res, 200, JSON_TYPE, '{"status":"live"}'))],
     ['/health/ready', reading(sendReadiness)],
@@ -147,7 +154,9 @@ function sendPreflight(res: ServerResponse, origin: string | null): void {
 }
 
 function sendFavicon(res: ServerResponse): void {
-  res.writeHead(200, { 'content-type': 'image/svg+xml', 'content-length': Buffer.byteLength(FAVICON), 'cache-control': 'max-age=86400' }).end(FAVICON)
+  res
+    .writeHead(200, { 'content-type': 'image/svg+xml', 'content-length': Buffer.byteLength(FAVICON), 'cache-control': 'max-age=86400' })
+    .end(FAVICON)
 }
 
 function sendNothingHere(res: ServerResponse, path: string): void {

@@ -38,7 +38,12 @@ export interface Server extends Service {
 }
 
 /** How long a client may take to send its request, so that many slow ones do not hold the server. */
-const TIMEOUTS = { headersTimeout: 10 * SECOND, requestTimeout: 30 * SECOND, keepAliveTimeout: 30 * SECOND, connectionsCheckingInterval: 5 * SECOND }
+const TIMEOUTS = {
+  headersTimeout: 10 * SECOND,
+  requestTimeout: 30 * SECOND,
+  keepAliveTimeout: 30 * SECOND,
+  connectionsCheckingInterval: 5 * SECOND,
+}
 
 /** HTTP, server-sent events and WebSockets on one port. */
 export function createServer({ config, log, services, readiness, schema = apiSchema, grace = 2 * SECOND }: ServerDeps): Server {
@@ -73,7 +78,12 @@ export function createServer({ config, log, services, readiness, schema = apiSch
     else endUpgrade(socket, ...refusal)
   })
   http.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    if (socket.writable && error.code !== 'ECONNRESET') endUpgrade(socket, error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400, 'The request cannot be read.')
+    if (socket.writable && error.code !== 'ECONNRESET')
+      endUpgrade(
+        socket,
+        error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400,
+        'The request cannot be read.',
+      )
     else socket.destroy()
   })
 
@@ -126,7 +136,9 @@ function endUpgrade(socket: Duplex, status: number, reason: string): void {
   const text = `${reason}\n`
   // A client that does not hang up must not keep the connection.
   setTimeout(() => socket.destroy(), SECOND).unref()
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`)
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
+  )
 }
 
 /** An address as it can be called: one that means "all of them" is not. */

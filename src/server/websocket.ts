@@ -83,7 +83,12 @@ export function createSocketServer({ operations, viewer, maxOperations, log }: S
   async function subscribe(ctx: Ctx, params: OperationParams): Promise<readonly GraphQLError[] | Prepared> {
     const { extra } = ctx
     if (Math.max(Object.keys(ctx.subscriptions).length, extra.running + 1) > maxOperations) {
-      return [apiError('TOO_MANY_SUBSCRIPTIONS', `This socket has ${maxOperations} operations under way; no more are taken. End some, or open another socket.`)]
+      return [
+        apiError(
+          'TOO_MANY_SUBSCRIPTIONS',
+          `This socket has ${maxOperations} operations under way; no more are taken. End some, or open another socket.`,
+        ),
+      ]
     }
     extra.running++
     let streaming = false
@@ -95,7 +100,13 @@ export function createSocketServer({ operations, viewer, maxOperations, log }: S
       if (answer.kind === 'refused') return answer.errors
       streaming = answer.kind === 'stream'
       const result = answer.kind === 'stream' ? whenEnded(answer.stream, () => extra.running--) : answer.result
-      return { schema: NO_SCHEMA, document: known.document, operationName: known.operation.name?.value ?? null, contextValue: null, [RESULT]: result }
+      return {
+        schema: NO_SCHEMA,
+        document: known.document,
+        operationName: known.operation.name?.value ?? null,
+        contextValue: null,
+        [RESULT]: result,
+      }
     } finally {
       if (!streaming) extra.running--
     }
@@ -127,14 +138,19 @@ export function createSocketServer({ operations, viewer, maxOperations, log }: S
     socket.on('error', (error) => log.debug({ err: error }, 'a WebSocket failed'))
     socket.once('close', (code, reason) => {
       sockets.delete(socket)
-      Promise.resolve(closed(code, reason.toString('utf8'))).catch((error: unknown) => log.error({ err: error }, 'a WebSocket was not cleaned up'))
+      Promise.resolve(closed(code, reason.toString('utf8'))).catch((error: unknown) =>
+        log.error({ err: error }, 'a WebSocket was not cleaned up'),
+      )
     })
   }
 
   function failed(socket: WebSocket, error: unknown): void {
     if (socket.readyState !== socket.OPEN) return
     // A message that only servers send: graphql-ws has no close of its own for it.
-    if (error instanceof Error && error.message.startsWith('Unexpected message of type')) return socket.close(CloseCode.BadRequest, 'Unexpected message')
+    if (error instanceof Error && error.message.startsWith('Unexpected message of type')) {
+      socket.close(CloseCode.BadRequest, 'Unexpected message')
+      return
+    }
     log.error({ err: error }, 'a message of a WebSocket could not be handled')
     // Without a closing code: a client takes it for a broken line and comes back.
     socket.terminate()
@@ -196,14 +212,20 @@ function send(socket: WebSocket, data: string): Promise<void> {
   })
 }
 
-function formatted({ errors, ...rest }: ExecutionResult | { readonly errors?: readonly GraphQLError[] | undefined }): FormattedExecutionResult {
+function formatted({
+  errors,
+  ...rest
+}: ExecutionResult | { readonly errors?: readonly GraphQLError[] | undefined }): FormattedExecutionResult {
   return errors === undefined ? rest : { ...rest, errors: errors.map(formatError) }
 }
 
 /** Answers a message that is too large as an error of its operation, whose id stands at its beginning; without one it is 1009. */
 function refuseLarge(socket: WebSocket, data: Buffer): void {
   const id = /^\s*\{\s*"id"\s*:\s*("(?:[^"\\]|\\.){1,200}")/.exec(data.toString('utf8', 0, 1_000))?.[1]
-  if (id === undefined) return socket.close(1009, `A message may have ${MAX_BODY} bytes`)
+  if (id === undefined) {
+    socket.close(1009, `A message may have ${MAX_BODY} bytes`)
+    return
+  }
   const error = formatError(apiError('TOO_LARGE', `The message has ${data.length} bytes; ${MAX_BODY} are accepted.`))
   void send(socket, `{"id":${id},"type":"error","payload":${JSON.stringify([error])}}`).catch(() => {})
 }

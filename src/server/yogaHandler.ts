@@ -17,7 +17,15 @@ export type YogaHandler = (req: IncomingMessage, res: ServerResponse, body: stri
  * What the fast path does not answer: GET, server-sent events, and everything unusual. Yoga keeps the protocol of GraphQL over HTTP
  * (parameters, media types, statuses, streaming); the operation itself goes the same way as on every other transport.
  */
-export function createYogaHandler({ schema, operations, log }: { readonly schema: GraphQLSchema; readonly operations: Operations; readonly log: Log }): YogaHandler {
+export function createYogaHandler({
+  schema,
+  operations,
+  log,
+}: {
+  readonly schema: GraphQLSchema
+  readonly operations: Operations
+  readonly log: Log
+}): YogaHandler {
   const yoga = createYoga<ServerContext>({
     schema,
     plugins: [throughOperations(operations)],
@@ -34,7 +42,8 @@ export function createYogaHandler({ schema, operations, log }: { readonly schema
     // It reports what is masked once more, and what callers do wrong as errors.
     logging: false,
     maskedErrors: {
-      maskError: (error) => (isProtocolError(error) ? asBadInput(error) : withStatus(maskError(error, { requestId: requestIdOf(undefined), log }), 500)),
+      maskError: (error) =>
+        isProtocolError(error) ? asBadInput(error) : withStatus(maskError(error, { requestId: requestIdOf(undefined), log }), 500),
     },
   })
   return async (req, res, body, caller) => {
@@ -116,13 +125,21 @@ function jsonOf(search: URLSearchParams, name: string): Record<string, Record<st
 }
 
 function badRequest(message: string, status: number, headers?: Record<string, string>): GraphQLError {
-  return new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT', http: { status, ...(headers === undefined ? {} : { headers }) } } })
+  return new GraphQLError(message, {
+    extensions: { code: 'BAD_USER_INPUT', http: { status, ...(headers === undefined ? {} : { headers }) } },
+  })
 }
 
 /** Says under which status an error is sent; `spec`: only where the client asked for application/graphql-response+json. */
 function withStatus(error: GraphQLError, status: number, spec = false): GraphQLError {
   const { message, nodes, source, positions, path, extensions } = error
-  return new GraphQLError(message, { nodes: nodes ?? null, source: source ?? null, positions: positions ?? null, path: path ?? null, extensions: { ...extensions, http: { status, spec } } })
+  return new GraphQLError(message, {
+    nodes: nodes ?? null,
+    source: source ?? null,
+    positions: positions ?? null,
+    path: path ?? null,
+    extensions: { ...extensions, http: { status, spec } },
+  })
 }
 
 /** An error that Yoga makes of a request it cannot read: it carries its status. */
@@ -134,5 +151,7 @@ function isProtocolError(error: unknown): error is GraphQLError {
 function asBadInput(error: GraphQLError): GraphQLError {
   const { code, http } = error.extensions
   const ours = code === 'BAD_REQUEST' ? 'BAD_USER_INPUT' : code === 'REQUEST_ENTITY_TOO_LARGE' ? 'TOO_LARGE' : code
-  return new GraphQLError(error.message, { extensions: { code: ours as string, ...(http === undefined ? {} : { http: { ...http, spec: false } }) } })
+  return new GraphQLError(error.message, {
+    extensions: { code: ours as string, ...(http === undefined ? {} : { http: { ...http, spec: false } }) },
+  })
 }

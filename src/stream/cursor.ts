@@ -30,5 +30,8 @@ export function decodeCursor(databaseId: string, cursor: string): number {
 
 function notACursor(given: string): StreamError {
   const shown = given.length > 40 ? `${given.slice(0, 40)}…` : given
-  return new StreamError('CURSOR_INVALID', `"${shown}" is not a cursor. Send back a cursor exactly as an event or \`streamPosition\` gave it.`)
+  return new StreamError(
+    'CURSOR_INVALID',
+    `"${shown}" is not a cursor. Send back a cursor exactly as an event or \`streamPosition\` gave it.`,
+  )
 }

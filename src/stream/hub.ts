@@ -108,7 +108,11 @@ export class Hub {
       if (hint.kind === 'changes') this.#wake()
     })
     const scheduler = new ToadScheduler({ unref: true })
-    const poll = new AsyncTask('stream poll', async () => this.#poll(), (error) => this.#log.error({ err: error }, 'the poll of the stream failed'))
+    const poll = new AsyncTask(
+      'stream poll',
+      async () => this.#poll(),
+      (error) => this.#log.error({ err: error }, 'the poll of the stream failed'),
+    )
     scheduler.addSimpleIntervalJob(new SimpleIntervalJob({ milliseconds: this.#pollInterval }, poll, { preventOverrun: true }))
     this.#stop = () => {
       unsubscribe()

@@ -65,7 +65,12 @@ export class RunReader implements Listener, AsyncIterableIterator<RunChange> {
   #turn: Promise<unknown> = Promise.resolve()
 
   /** `start`: the position after which it reads. `now`: a monotonic clock in milliseconds. */
-  constructor(deps: { store: Store; hub: Hub; limits: ReaderLimits; now: () => number }, filter: RunFilter, checkpoints: boolean, start: Promise<number>) {
+  constructor(
+    deps: { store: Store; hub: Hub; limits: ReaderLimits; now: () => number },
+    filter: RunFilter,
+    checkpoints: boolean,
+    start: Promise<number>,
+  ) {
     this.#store = deps.store
     this.#hub = deps.hub
     this.#limits = deps.limits
@@ -254,5 +259,8 @@ function within(rows: readonly RunRow[], bytes: number): readonly RunRow[] {
 
 /** About what a row holds in memory. */
 function bytesOf(row: RunRow): number {
-  return 1_000 + 2 * ((row.payload?.length ?? 0) + (row.output?.length ?? 0) + (row.error?.message.length ?? 0) + (row.error?.stack?.length ?? 0))
+  return (
+    1_000 +
+    2 * ((row.payload?.length ?? 0) + (row.output?.length ?? 0) + (row.error?.message.length ?? 0) + (row.error?.stack?.length ?? 0))
+  )
 }

@@ -77,7 +77,10 @@ async function resumeFrom(store: Store, cursor: string): Promise<number> {
   const position = decodeCursor(store.databaseId, cursor)
   const [head, floor] = await Promise.all([store.streamHead(), store.streamFloor()])
   if (position > head) {
-    throw new StreamError('CURSOR_INVALID', 'The cursor is ahead of the stream: the database was put back to an earlier state. Read anew, then subscribe from `streamPosition`.')
+    throw new StreamError(
+      'CURSOR_INVALID',
+      'The cursor is ahead of the stream: the database was put back to an earlier state. Read anew, then subscribe from `streamPosition`.',
+    )
   }
   if (position < floor) {
     const oldest = encodeCursor(store.databaseId, floor)
@@ -88,7 +91,11 @@ async function resumeFrom(store: Store, cursor: string): Promise<number> {
 
 /** Written by hand: a generator would not clean up where `return()` comes before the first `next()`. */
 function asEvents(reader: RunReader, databaseId: string, now: () => Instant): AsyncIterableIterator<RunEvent> {
-  const toEvent = ({ position, run }: RunChange): RunEvent => ({ cursor: encodeCursor(databaseId, position), at: run?.changedAt ?? now(), run })
+  const toEvent = ({ position, run }: RunChange): RunEvent => ({
+    cursor: encodeCursor(databaseId, position),
+    at: run?.changedAt ?? now(),
+    run,
+  })
   return {
     async next() {
       const result = await reader.next()

@@ -81,7 +81,12 @@ function normalise(outcome: Outcome, signal: AbortSignal, attempt: BegunAttempt)
 
 function timeoutError(attempt: BegunAttempt): RunError {
   const { timeout } = attempt.policies
-  return { code: 'TIMEOUT', message: `The attempt took longer than its timeout of ${formatDuration(timeout)}.`, stack: null, retryable: true }
+  return {
+    code: 'TIMEOUT',
+    message: `The attempt took longer than its timeout of ${formatDuration(timeout)}.`,
+    stack: null,
+    retryable: true,
+  }
 }
 
 function asDefect(error: unknown): Outcome {

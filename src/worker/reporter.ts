@@ -130,7 +130,11 @@ export class Reporter {
     const results = await this.#untilWritten('outcomes', () => this.#deps.store.settle(outcomes))
     for (const [index, result] of (results ?? []).entries()) {
       const { runId, attempt, outcome } = outcomes[index]!
-      if (result.kind === 'stale') this.#deps.log.warn({ runId, attempt, outcome: outcome.kind }, 'an outcome came after its attempt had been ended by somebody else; it changes nothing')
+      if (result.kind === 'stale')
+        this.#deps.log.warn(
+          { runId, attempt, outcome: outcome.kind },
+          'an outcome came after its attempt had been ended by somebody else; it changes nothing',
+        )
     }
     this.#deps.settled()
   }

@@ -44,7 +44,13 @@ export class Worker implements Service, Consumer {
   constructor(deps: WorkerDeps) {
     this.#deps = deps
     this.instanceId = deps.instanceId
-    this.#reporter = new Reporter({ store: deps.store, log: deps.log, now: deps.now, random: deps.random, settled: () => deps.queue.pull() })
+    this.#reporter = new Reporter({
+      store: deps.store,
+      log: deps.log,
+      now: deps.now,
+      random: deps.random,
+      settled: () => deps.queue.pull(),
+    })
   }
 
   async start(): Promise<void> {
@@ -63,7 +69,8 @@ export class Worker implements Service, Consumer {
     await this.#deps.queue.stop()
     if (this.#executions.size > 0) this.#deps.log.info({ attempts: this.#executions.size }, 'waiting for attempts under way')
     await this.#drained(this.#deps.drainTimeout)
-    if (this.#executions.size > 0) this.#deps.log.warn({ attempts: this.#executions.size }, 'interrupting attempts that did not end in time')
+    if (this.#executions.size > 0)
+      this.#deps.log.warn({ attempts: this.#executions.size }, 'interrupting attempts that did not end in time')
     for (const execution of this.#executions) execution.abort('shutdown')
     await this.#drained(null)
     this.#unsubscribe()

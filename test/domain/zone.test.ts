@@ -68,6 +68,14 @@ describe('a zone', () => {
     }
   })
 
+  it('had no change before 1800', () => {
+    for (const name of ALL) {
+      const clock = clockOf(name)
+      assert.equal(clock(at('1800-01-03T00:00Z')) - at('1800-01-03T00:00Z'), clock(at('1000-01-01T00:00Z')) - at('1000-01-01T00:00Z'), name)
+      assert.equal(zoneOf(name).stretchAt(at('0000-01-02T00:00Z')).offset, clock(at('1000-01-01T00:00Z')) - at('1000-01-01T00:00Z'), name)
+    }
+  })
+
   it('repeats every 400 years once the rules are those of the calendar alone', () => {
     for (const name of [
       'America/New_York',

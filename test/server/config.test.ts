@@ -123,7 +123,13 @@ test('all mistakes are named at once', () => {
 test('an unknown ORRERY_ variable is refused with the nearest name; one of a later version as not yet supported', () => {
   assert.deepEqual(mistakesIn({ ORRERY_CORS_ORIGIN: 'x' }), ['ORRERY_CORS_ORIGIN: no such variable; did you mean ORRERY_CORS_ORIGINS?'])
   assert.deepEqual(mistakesIn({ ORRERY_SOMETHING_ELSE_ENTIRELY: 'x' }), ['ORRERY_SOMETHING_ELSE_ENTIRELY: no such variable'])
-  for (const name of ['ORRERY_RATE_LIMIT', 'ORRERY_RETENTION_MAX', 'ORRERY_JWKS_URL', 'ORRERY_TRUST_PROXY', 'OTEL_EXPORTER_OTLP_ENDPOINT']) {
+  for (const name of [
+    'ORRERY_RATE_LIMIT',
+    'ORRERY_RETENTION_MAX',
+    'ORRERY_JWKS_URL',
+    'ORRERY_TRUST_PROXY',
+    'OTEL_EXPORTER_OTLP_ENDPOINT',
+  ]) {
     assert.match(mistakesIn({ [name]: 'x' })[0] ?? '', /not supported by this version yet/)
     assert.ok(readConfig({ [name]: '' }))
   }

@@ -7,7 +7,13 @@ import { createGuard } from '../../src/server/guard.ts'
 import { startTestServer, type TestServer } from './testServer.ts'
 
 /** A request with exactly these headers, which fetch would not send. */
-function send(port: number, path: string, headers: Record<string, string>, method = 'GET', body = ''): Promise<{ status: number; headers: Record<string, unknown>; text: string }> {
+function send(
+  port: number,
+  path: string,
+  headers: Record<string, string>,
+  method = 'GET',
+  body = '',
+): Promise<{ status: number; headers: Record<string, unknown>; text: string }> {
   return new Promise((resolve, reject) => {
     const req = request({ host: '127.0.0.1', port, path, method, headers: { host: `127.0.0.1:${port}`, ...headers } }, (res) => {
       let text = ''
@@ -47,7 +53,17 @@ describe('a server on a loopback address', () => {
   const paths = ['/graphql?query={hello}', '/ping', '/health/ready', '/', '/nothing']
 
   test('answers only where the Host header names the loopback and its own port: a rebound name is refused on every path', async () => {
-    for (const host of ['evil.example', `evil.example:${port}`, '127.0.0.1', `127.0.0.1:${port + 1}`, `10.0.0.1:${port}`, `127.0.0.1.nip.io:${port}`, `localhost.evil.example:${port}`, `127.0.0.1@evil.example:${port}`, `[::2]:${port}`]) {
+    for (const host of [
+      'evil.example',
+      `evil.example:${port}`,
+      '127.0.0.1',
+      `127.0.0.1:${port + 1}`,
+      `10.0.0.1:${port}`,
+      `127.0.0.1.nip.io:${port}`,
+      `localhost.evil.example:${port}`,
+      `127.0.0.1@evil.example:${port}`,
+      `[::2]:${port}`,
+    ]) {
       for (const path of paths) assert.equal((await send(port, path, { host })).status, 403, `${host} ${path}`)
       assert.equal(await upgrade(port, { host }), 403, host)
     }
@@ -67,7 +83,17 @@ describe('a server on a loopback address', () => {
 
   test('a page of another origin is refused, over HTTP and WebSocket, reading and writing', async () => {
     const query = '{"query":"mutation { bump }"}'
-    for (const origin of ['https://evil.example', 'null', 'http://127.0.0.1', `http://127.0.0.1:${port + 1}`, `https://127.0.0.1:${port}`, `http://evil.example:${port}`, 'file://', 'https://friend.example.evil', 'http://friend.example']) {
+    for (const origin of [
+      'https://evil.example',
+      'null',
+      'http://127.0.0.1',
+      `http://127.0.0.1:${port + 1}`,
+      `https://127.0.0.1:${port}`,
+      `http://evil.example:${port}`,
+      'file://',
+      'https://friend.example.evil',
+      'http://friend.example',
+    ]) {
       assert.equal((await send(port, '/graphql', { origin, 'content-type': 'application/json' }, 'POST', query)).status, 403, origin)
       assert.equal((await send(port, '/graphql', { origin, 'content-type': 'text/plain' }, 'POST', query)).status, 403, origin)
       assert.equal((await send(port, '/graphql', { origin, 'access-control-request-method': 'POST' }, 'OPTIONS')).status, 403, origin)

@@ -15,8 +15,10 @@ describe('GraphQL over HTTP', () => {
   })
   after(() => server[Symbol.asyncDispose]())
 
-  const ask = (query: string, accept?: string, more: object = {}): ReturnType<typeof post> => post(url, { query, ...more }, accept === undefined ? {} : { accept })
-  const asked = async (search: Record<string, string>, accept = 'application/json'): ReturnType<typeof reply> => reply(await get(`${url}/graphql?${new URLSearchParams(search)}`, { headers: { accept } }))
+  const ask = (query: string, accept?: string, more: object = {}): ReturnType<typeof post> =>
+    post(url, { query, ...more }, accept === undefined ? {} : { accept })
+  const asked = async (search: Record<string, string>, accept = 'application/json'): ReturnType<typeof reply> =>
+    reply(await get(`${url}/graphql?${new URLSearchParams(search)}`, { headers: { accept } }))
 
   test('answers a query by POST and by GET with the media type that was asked for', async () => {
     for (const accept of ['application/json', GRAPHQL]) {
@@ -26,8 +28,14 @@ describe('GraphQL over HTTP', () => {
         assert.deepEqual(answer.body, { data: { hello: 'hello world' } })
       }
     }
-    const cases = { '*/*': 'application/json', [`${GRAPHQL}, application/json;q=0.9`]: GRAPHQL, [`application/json;q=0.1, ${GRAPHQL};q=0.5`]: GRAPHQL, [`${GRAPHQL}, application/json, text/event-stream, multipart/mixed`]: GRAPHQL }
-    for (const [accept, type] of Object.entries(cases)) assert.equal((await ask('{ hello }', accept)).headers.get('content-type'), `${type}; charset=utf-8`, accept)
+    const cases = {
+      '*/*': 'application/json',
+      [`${GRAPHQL}, application/json;q=0.9`]: GRAPHQL,
+      [`application/json;q=0.1, ${GRAPHQL};q=0.5`]: GRAPHQL,
+      [`${GRAPHQL}, application/json, text/event-stream, multipart/mixed`]: GRAPHQL,
+    }
+    for (const [accept, type] of Object.entries(cases))
+      assert.equal((await ask('{ hello }', accept)).headers.get('content-type'), `${type}; charset=utf-8`, accept)
   })
 
   test('takes variables and the name of the operation, by POST and by GET', async () => {
@@ -59,7 +67,21 @@ describe('GraphQL over HTTP', () => {
   })
 
   test('what is no request is 400 with the reason; no body at all too', async () => {
-    const bodies = ['', 'nonsense', '{"query":', '[]', '[{"query":"{ hello }"}]', 'null', '7', '{}', '{"query":7}', '{"query":"{ hello }","variables":[]}', '{"query":"{ hello }","variables":"{}"}', '{"query":"{ hello }","operationName":7}', '{"query":"{ hello }","extensions":"x"}']
+    const bodies = [
+      '',
+      'nonsense',
+      '{"query":',
+      '[]',
+      '[{"query":"{ hello }"}]',
+      'null',
+      '7',
+      '{}',
+      '{"query":7}',
+      '{"query":"{ hello }","variables":[]}',
+      '{"query":"{ hello }","variables":"{}"}',
+      '{"query":"{ hello }","operationName":7}',
+      '{"query":"{ hello }","extensions":"x"}',
+    ]
     for (const body of bodies) {
       const answer = await post(url, body)
       assert.equal(answer.status, 400, body)
@@ -115,7 +137,12 @@ describe('GraphQL over HTTP', () => {
         controller.close()
       },
     })
-    const streamed = await fetch(`${url}/graphql`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: chunks, duplex: 'half' } as RequestInit)
+    const streamed = await fetch(`${url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: chunks,
+      duplex: 'half',
+    } as RequestInit)
     assert.equal(streamed.status, 413)
     await streamed.text()
     assert.equal((await ask('{ hello }')).status, 200)
@@ -124,7 +151,9 @@ describe('GraphQL over HTTP', () => {
   test('a body that never ends is cut off', async () => {
     const socket = connect(server.port, '127.0.0.1')
     socket.on('error', () => {})
-    socket.write(`POST /graphql HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n`)
+    socket.write(
+      `POST /graphql HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n`,
+    )
     const chunk = Buffer.from(`10000\r\n${'x'.repeat(65_536)}\r\n`)
     let sent = 0
     const closed = new Promise((resolve) => socket.once('close', resolve))
@@ -145,13 +174,19 @@ describe('GraphQL over HTTP', () => {
     assert.equal(many.body.errors[0].extensions.code, 'GRAPHQL_PARSE_FAILED')
     const deep = await ask(`${'{a'.repeat(2_400)}${'}'.repeat(2_400)}`, GRAPHQL)
     assert.equal(deep.status, 400)
-    const circles = await ask('{ __schema { types { fields { type { fields { type { fields { type { fields { name } } } } } } } } } }', GRAPHQL)
+    const circles = await ask(
+      '{ __schema { types { fields { type { fields { type { fields { type { fields { name } } } } } } } } } }',
+      GRAPHQL,
+    )
     assert.match(circles.body.errors[0].message, /introspection depth/i)
     assert.equal((await ask('{ __schema { types { name fields { name } } } }')).body.errors, undefined)
   })
 
   test('bugs are masked with the id of the request, which stands in the log beside them; what is meant for clients is not', async () => {
-    for (const answer of [await post(url, { query: '{ bug hello }' }, { 'x-request-id': 'req-1' }), await reply(await get(`${url}/graphql?query={bug hello}`, { headers: { accept: 'application/json', 'x-request-id': 'req-1' } }))]) {
+    for (const answer of [
+      await post(url, { query: '{ bug hello }' }, { 'x-request-id': 'req-1' }),
+      await reply(await get(`${url}/graphql?query={bug hello}`, { headers: { accept: 'application/json', 'x-request-id': 'req-1' } })),
+    ]) {
       assert.equal(answer.status, 200)
       assert.deepEqual(answer.body.data, { bug: null, hello: 'hello world' })
       assert.equal(answer.body.errors[0].extensions.code, 'INTERNAL')
@@ -165,7 +200,8 @@ describe('GraphQL over HTTP', () => {
   })
 
   test('every answer carries an id: the one that came, where it is fit for a log, else a new one', async () => {
-    const idOf = async (given: string): Promise<string | null> => (await get(`${url}/ping`, { headers: { 'x-request-id': given } })).headers.get('x-request-id')
+    const idOf = async (given: string): Promise<string | null> =>
+      (await get(`${url}/ping`, { headers: { 'x-request-id': given } })).headers.get('x-request-id')
     assert.equal(await idOf('abc-123'), 'abc-123')
     assert.match((await idOf('with spaces {}')) ?? '', /^[0-9a-f-]{36}$/)
     assert.match((await idOf('x'.repeat(200))) ?? '', /^[0-9a-f-]{36}$/)
@@ -178,7 +214,10 @@ describe('GraphQL over HTTP', () => {
     const nothing = await reply(await get(`${url}/nothing?x=1`))
     assert.equal(nothing.status, 404)
     assert.ok('/graphql' in nothing.body.paths)
-    assert.deepEqual([(await get(`${url}/ping`, { method: 'POST' })).status, (await get(`${url}/ping`, { method: 'HEAD' })).status], [405, 200])
+    assert.deepEqual(
+      [(await get(`${url}/ping`, { method: 'POST' })).status, (await get(`${url}/ping`, { method: 'HEAD' })).status],
+      [405, 200],
+    )
     const root = await get(url, { headers: { accept: 'text/html' } })
     assert.deepEqual([root.status, root.headers.get('location')], [302, '/graphql'])
     assert.ok('/ping' in (await reply(await get(url))).body.paths)
@@ -200,7 +239,10 @@ describe('GraphQL over HTTP', () => {
   })
 
   test('nothing of all this was an error of the server', () => {
-    assert.deepEqual(server.logged.filter((line) => !line.includes('secret detail')), [])
+    assert.deepEqual(
+      server.logged.filter((line) => !line.includes('secret detail')),
+      [],
+    )
   })
 })
 
@@ -208,7 +250,10 @@ test('readiness names what is not well, a check that hangs or fails included, an
   let checks: () => Promise<Record<string, string>> = async () => ({ database: 'away', worker: 'ok' })
   await using server = await startTestServer({}, { readiness: () => checks() })
   const ready = async (): ReturnType<typeof reply> => reply(await fetch(`${server.url}/health/ready`))
-  assert.deepEqual([(await ready()).status, (await ready()).body], [503, { status: 'not ready', checks: { database: 'away', worker: 'ok' } }])
+  assert.deepEqual(
+    [(await ready()).status, (await ready()).body],
+    [503, { status: 'not ready', checks: { database: 'away', worker: 'ok' } }],
+  )
   checks = () => Promise.reject(new Error('broken'))
   assert.equal((await ready()).status, 503)
   checks = () => new Promise(() => {})

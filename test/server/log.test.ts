@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict'
+import { Writable } from 'node:stream'
 import { test } from 'node:test'
 import { createLog, type Log } from '../../src/log.ts'
 
 function logTo(lines: string[], format: 'json' | 'pretty', level: 'info' | 'silent' = 'info'): Log {
-  return createLog({ logLevel: level, logFormat: format }, { write: (line) => void lines.push(line) })
+  const out = new Writable({
+    write(line, _encoding, done) {
+      lines.push(String(line))
+      done()
+    },
+  })
+  return createLog({ logLevel: level, logFormat: format }, out)
 }
 
 test('JSON lines carry an instant, a level by name and the error with its stack', () => {

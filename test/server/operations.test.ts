@@ -14,7 +14,10 @@ test('every event of a subscription gets a context of its own: nothing that a co
   }
   const schema = new GraphQLSchema({
     query: new GraphQLObjectType({ name: 'Query', fields: { context: { type: GraphQLInt, resolve: (_root, _args, context) => context } } }),
-    subscription: new GraphQLObjectType({ name: 'Subscription', fields: { context: { type: GraphQLInt, subscribe: events, resolve: (_event, _args, context) => context } } }),
+    subscription: new GraphQLObjectType({
+      name: 'Subscription',
+      fields: { context: { type: GraphQLInt, subscribe: events, resolve: (_event, _args, context) => context } },
+    }),
   })
   const operations = createOperations({ schema, contextFor: () => ++made, log: { error: () => {} } })
   const answer = await ask(operations, 'subscription { context }')

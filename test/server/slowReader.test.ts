@@ -33,7 +33,9 @@ async function stalledWebSocket(port: number): Promise<WebSocket> {
 async function stalledEventStream(port: number): Promise<Socket> {
   const socket = connect(port, '127.0.0.1')
   const body = JSON.stringify({ query: QUERY })
-  socket.write(`POST /graphql HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAccept: text/event-stream\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
+  socket.write(
+    `POST /graphql HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAccept: text/event-stream\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  )
   await new Promise((resolve) => socket.once('data', resolve))
   socket.pause()
   return socket
@@ -128,7 +130,9 @@ test('a reader far behind does not hold the loop: timers come to their turn whil
   await using server = await startTestServer()
   await change(server)
   const client = createClient({ url: `ws://127.0.0.1:${server.port}/graphql`, webSocketImpl: WebSocket })
-  const events = client.iterate<{ runs: { run: string | null } }>({ query: `subscription { runs(after: "${encodeCursor('db_test', 0)}") { run } }` })
+  const events = client.iterate<{ runs: { run: string | null } }>({
+    query: `subscription { runs(after: "${encodeCursor('db_test', 0)}") { run } }`,
+  })
   let turns = 0
   const timer = setInterval(() => turns++, 1)
   const runs = new Set<string>()

@@ -26,7 +26,12 @@ describe('GraphQL over server-sent events', () => {
   after(() => server[Symbol.asyncDispose]())
 
   const stream = (query: string, init: RequestInit = {}, accept = 'text/event-stream'): Promise<Response> =>
-    fetch(`${server.url}/graphql`, { method: 'POST', headers: { 'content-type': 'application/json', accept, 'x-request-id': 'sse-1' }, body: JSON.stringify({ query }), ...init })
+    fetch(`${server.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept, 'x-request-id': 'sse-1' },
+      body: JSON.stringify({ query }),
+      ...init,
+    })
 
   test('a subscription is streamed to its end, by POST and by GET, also to a client that takes anything', async () => {
     const wanted = [1, 2].map((ticks) => ({ event: 'next', data: { data: { ticks } } }))
@@ -50,7 +55,10 @@ describe('GraphQL over server-sent events', () => {
     server.store.commit([{ id: 'one' }])
     assert.equal((await events.next()).value?.data?.runs.run, 'one')
     await events.return?.()
-    const resumed = client.iterate<{ runs: { run: string } }>({ query: 'subscription ($after: String) { runs(after: $after) { run } }', variables: { after: start } })
+    const resumed = client.iterate<{ runs: { run: string } }>({
+      query: 'subscription ($after: String) { runs(after: $after) { run } }',
+      variables: { after: start },
+    })
     assert.equal((await resumed.next()).value?.data?.runs.run, 'one')
     await resumed.return?.()
     client.dispose()
@@ -78,7 +86,9 @@ describe('GraphQL over server-sent events', () => {
       await Promise.all(
         Array.from({ length: 50 }, async (_, index) => {
           const cut = new AbortController()
-          const response = await stream(index % 2 === 0 ? 'subscription { runs { run } }' : 'subscription { ticks(to: 0) }', { signal: cut.signal })
+          const response = await stream(index % 2 === 0 ? 'subscription { runs { run } }' : 'subscription { ticks(to: 0) }', {
+            signal: cut.signal,
+          })
           if (index % 4 === 0) await response.body?.getReader().read()
           cut.abort()
         }),
@@ -90,6 +100,9 @@ describe('GraphQL over server-sent events', () => {
   })
 
   test('nothing of all this was an error of the server', () => {
-    assert.deepEqual(server.logged.filter((line) => !line.includes('secret detail')), [])
+    assert.deepEqual(
+      server.logged.filter((line) => !line.includes('secret detail')),
+      [],
+    )
   })
 })

@@ -25,13 +25,22 @@ test('a stop with open streams of every kind, read or not, ends within its bound
   const server = await startTestServer()
   const { port } = server
   const codes: number[] = []
-  const client = createClient({ url: `ws://127.0.0.1:${port}/graphql`, webSocketImpl: WebSocket, retryAttempts: 0, on: { closed: (event) => codes.push((event as { code: number }).code) } })
+  const client = createClient({
+    url: `ws://127.0.0.1:${port}/graphql`,
+    webSocketImpl: WebSocket,
+    retryAttempts: 0,
+    on: { closed: (event) => codes.push((event as { code: number }).code) },
+  })
   const events = client.iterate({ query: 'subscription { runs { run } }' })
   await events.next()
   const stalled = new WebSocket(`ws://127.0.0.1:${port}/graphql`, 'graphql-transport-ws')
   await once(stalled, 'open')
   stalled.pause()
-  const stream = await fetch(`${server.url}/graphql`, { method: 'POST', headers: { 'content-type': 'application/json', accept: 'text/event-stream' }, body: '{"query":"subscription { runs { run } }"}' })
+  const stream = await fetch(`${server.url}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
+    body: '{"query":"subscription { runs { run } }"}',
+  })
   const idle = connect(port, '127.0.0.1')
   await once(idle, 'connect')
   const half = connect(port, '127.0.0.1')

@@ -1,3 +1,4 @@
+import { Writable } from 'node:stream'
 import { GraphQLError, GraphQLFloat, GraphQLInt, GraphQLNonNull, GraphQLObjectType, GraphQLSchema, GraphQLString } from 'graphql'
 import type { ApiContext, ApiServices } from '../../src/api/context.ts'
 import type { Config } from '../../src/config.ts'
@@ -7,12 +8,22 @@ import type { RunEvent, RunStream } from '../../src/stream/runStream.ts'
 import { ChangeStore, EVERYTHING, streamOf } from '../stream/changeStore.ts'
 
 const string = { type: GraphQLString }
-const must = <T extends typeof GraphQLInt | typeof GraphQLString>(type: T): { type: GraphQLNonNull<T> } => ({ type: new GraphQLNonNull(type) })
+const must = <T extends typeof GraphQLInt | typeof GraphQLString>(type: T): { type: GraphQLNonNull<T> } => ({
+  type: new GraphQLNonNull(type),
+})
 
 /** Iterators of `ticks` that are open. */
 export const openTicks = { count: 0 }
 
-const event = new GraphQLObjectType<RunEvent>({ name: 'Event', fields: { cursor: string, run: { ...string, resolve: ({ run }) => run?.id }, status: { ...string, resolve: ({ run }) => run?.status }, payload: { ...string, resolve: ({ run }) => run?.payload } } })
+const event = new GraphQLObjectType<RunEvent>({
+  name: 'Event',
+  fields: {
+    cursor: string,
+    run: { ...string, resolve: ({ run }) => run?.id },
+    status: { ...string, resolve: ({ run }) => run?.status },
+    payload: { ...string, resolve: ({ run }) => run?.payload },
+  },
+})
 
 /** A schema with one field for each thing a transport can be asked to carry. */
 export const testSchema = new GraphQLSchema({
@@ -23,8 +34,18 @@ export const testSchema = new GraphQLSchema({
       twice: { type: GraphQLInt, args: { of: must(GraphQLInt) }, resolve: (_root, { of }) => of * 2 },
       viewer: { ...string, resolve: (_root, _args, { viewer }: ApiContext) => viewer?.name },
       text: { ...string, args: { length: must(GraphQLInt) }, resolve: (_root, { length }) => 'x'.repeat(length) },
-      bug: { ...string, resolve: () => { throw new Error('secret detail') } },
-      refusal: { ...string, resolve: () => { throw new GraphQLError('not this one', { extensions: { code: 'NOT_FOUND', http: { status: 418 } } }) } },
+      bug: {
+        ...string,
+        resolve: () => {
+          throw new Error('secret detail')
+        },
+      },
+      refusal: {
+        ...string,
+        resolve: () => {
+          throw new GraphQLError('not this one', { extensions: { code: 'NOT_FOUND', http: { status: 418 } } })
+        },
+      },
       slow: { ...string, resolve: () => new Promise((resolve) => setTimeout(resolve, 300, 'done')) },
       random: { type: GraphQLFloat, resolve: () => Math.random() },
     },
@@ -33,10 +54,20 @@ export const testSchema = new GraphQLSchema({
   subscription: new GraphQLObjectType({
     name: 'Subscription',
     fields: {
-      runs: { type: event, args: { after: string }, subscribe: (_root, { after }, { stream }: ApiContext) => stream.jobRuns({ ...EVERYTHING, after: after ?? null, checkpoints: true }), resolve: (source) => source },
+      runs: {
+        type: event,
+        args: { after: string },
+        subscribe: (_root, { after }, { stream }: ApiContext) => stream.jobRuns({ ...EVERYTHING, after: after ?? null, checkpoints: true }),
+        resolve: (source) => source,
+      },
       ticks: { type: GraphQLInt, args: { to: must(GraphQLInt) }, subscribe: (_root, { to }) => ticks(to), resolve: (source) => source },
       breaks: { type: GraphQLInt, subscribe: () => ticks(1, new Error('secret detail')), resolve: (source) => source },
-      refused: { type: GraphQLInt, subscribe: () => { throw new Error('secret detail') } },
+      refused: {
+        type: GraphQLInt,
+        subscribe: () => {
+          throw new Error('secret detail')
+        },
+      },
     },
   }),
 })
@@ -53,7 +84,13 @@ function ticks(to: number, failure?: Error): AsyncIterableIterator<number> {
   }
   return {
     async next() {
-      if (to === 0) await new Promise<void>((resolve) => { end = () => { openTicks.count--; resolve() } })
+      if (to === 0)
+        await new Promise<void>((resolve) => {
+          end = () => {
+            openTicks.count--
+            resolve()
+          }
+        })
       else if (at < to) return { done: false, value: ++at }
       if (to !== 0) close()
       if (failure) throw failure
@@ -83,7 +120,15 @@ export async function startTestServer(config: Partial<Config> = {}, deps: Partia
   const store = new ChangeStore()
   const stream = streamOf(store)
   const logged: string[] = []
-  const log: Log = createLog({ logLevel: 'error', logFormat: 'json' }, { write: (line) => { logged.push(line) } })
+  const log: Log = createLog(
+    { logLevel: 'error', logFormat: 'json' },
+    new Writable({
+      write: (line, _encoding, done) => {
+        logged.push(String(line))
+        done()
+      },
+    }),
+  )
   const server = createServer({
     config: { host: '127.0.0.1', port: 0, corsOrigins: [], maxSockets: 2_000, maxSubscriptions: 10, ...config },
     log,
@@ -94,7 +139,15 @@ export async function startTestServer(config: Partial<Config> = {}, deps: Partia
     ...deps,
   })
   await server.start()
-  return { server, url: server.url, port: Number(new URL(server.url).port), store, stream, logged, [Symbol.asyncDispose]: () => server.stop() }
+  return {
+    server,
+    url: server.url,
+    port: Number(new URL(server.url).port),
+    store,
+    stream,
+    logged,
+    [Symbol.asyncDispose]: () => server.stop(),
+  }
 }
 
 export interface Reply {
@@ -106,7 +159,13 @@ export interface Reply {
 
 /** A POST to /graphql, its answer read as JSON. */
 export async function post(url: string, body: unknown, headers: Record<string, string> = {}): Promise<Reply> {
-  return reply(await fetch(`${url}/graphql`, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: typeof body === 'string' ? body : JSON.stringify(body) }))
+  return reply(
+    await fetch(`${url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+    }),
+  )
 }
 
 export async function reply(response: Response): Promise<Reply> {

@@ -61,7 +61,11 @@ describe('GraphQL over WebSocket', () => {
   const raw = (protocol?: string[]): Raw => new Raw(server.port, protocol)
   before(async () => {
     server = await startTestServer({ maxSubscriptions: 5 })
-    client = createClient({ url: `ws://127.0.0.1:${server.port}/graphql`, webSocketImpl: WebSocket, connectionParams: { authorization: 'Bearer something' } })
+    client = createClient({
+      url: `ws://127.0.0.1:${server.port}/graphql`,
+      webSocketImpl: WebSocket,
+      connectionParams: { authorization: 'Bearer something' },
+    })
   })
   after(async () => {
     await client.dispose()
@@ -77,11 +81,16 @@ describe('GraphQL over WebSocket', () => {
   test("graphql-ws's own client queries, changes and subscribes", async () => {
     assert.deepEqual(await all('{ hello viewer }'), [{ data: { hello: 'hello world', viewer: 'anonymous' } }])
     assert.deepEqual(await all('mutation { bump }'), [{ data: { bump: 1 } }])
-    assert.deepEqual(await all('subscription { ticks(to: 3) }'), [1, 2, 3].map((ticks) => ({ data: { ticks } })))
+    assert.deepEqual(
+      await all('subscription { ticks(to: 3) }'),
+      [1, 2, 3].map((ticks) => ({ data: { ticks } })),
+    )
   })
 
   test('runs are streamed live, and resumed from a cursor', async () => {
-    const events = client.iterate<{ runs: { cursor: string; run: string; status: string } }>({ query: 'subscription { runs { cursor run status } }' })
+    const events = client.iterate<{ runs: { cursor: string; run: string; status: string } }>({
+      query: 'subscription { runs { cursor run status } }',
+    })
     const first = await events.next()
     assert.equal(first.value?.data?.runs.run, null)
     server.store.commit([{ id: 'one' }])
@@ -89,9 +98,15 @@ describe('GraphQL over WebSocket', () => {
     assert.deepEqual([event?.run, event?.status], ['one', 'QUEUED'])
     await events.return?.()
     server.store.commit([{ id: 'two' }, { id: 'one', status: 'SUCCEEDED' }])
-    const resumed = client.iterate<{ runs: { run: string; status: string } }>({ query: 'subscription ($after: String) { runs(after: $after) { run status } }', variables: { after: event?.cursor } })
+    const resumed = client.iterate<{ runs: { run: string; status: string } }>({
+      query: 'subscription ($after: String) { runs(after: $after) { run status } }',
+      variables: { after: event?.cursor },
+    })
     const seen = [await resumed.next(), await resumed.next()].map(({ value }) => value?.data?.runs)
-    assert.deepEqual(seen, [{ run: 'two', status: 'QUEUED' }, { run: 'one', status: 'SUCCEEDED' }])
+    assert.deepEqual(seen, [
+      { run: 'two', status: 'QUEUED' },
+      { run: 'one', status: 'SUCCEEDED' },
+    ])
     await resumed.return?.()
   })
 
@@ -124,7 +139,7 @@ describe('GraphQL over WebSocket', () => {
     await socket.closed
   })
 
-  test("errors of fields are masked, and nothing meant for the HTTP layer is sent", async () => {
+  test('errors of fields are masked, and nothing meant for the HTTP layer is sent', async () => {
     const socket = await raw().acknowledged()
     socket.subscribe('1', '{ bug refusal hello }')
     const { payload } = await socket.next()
@@ -218,14 +233,21 @@ describe('GraphQL over WebSocket', () => {
   })
 
   test('nothing of all this was an error of the server', () => {
-    assert.deepEqual(server.logged.filter((line) => !line.includes('secret detail')), [])
+    assert.deepEqual(
+      server.logged.filter((line) => !line.includes('secret detail')),
+      [],
+    )
   })
 })
 
 test('no more sockets than allowed are taken, and one that goes makes room', async () => {
   await using server = await startTestServer({ maxSockets: 2 })
   const [one, two] = await Promise.all([new Raw(server.port).acknowledged(), new Raw(server.port).acknowledged()])
-  const refused = await new Promise((resolve) => new WebSocket(`ws://127.0.0.1:${server.port}/graphql`, 'graphql-transport-ws').on('unexpected-response', (_req, res) => resolve(res.statusCode)).on('error', () => {}))
+  const refused = await new Promise((resolve) =>
+    new WebSocket(`ws://127.0.0.1:${server.port}/graphql`, 'graphql-transport-ws')
+      .on('unexpected-response', (_req, res) => resolve(res.statusCode))
+      .on('error', () => {}),
+  )
   assert.equal(refused, 503)
   one?.socket.close()
   await one?.closed

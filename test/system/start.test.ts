@@ -134,7 +134,7 @@ test('SIGTERM ends what does not end within the drain timeout; its run goes on a
   await target.close()
 })
 
-describe('a mistake in the configuration stops the start and names the variable', () => {
+describe('a mistake in the configuration stops the start and names the variable', { concurrency: 3 }, () => {
   const mistakes: [string, string, RegExp][] = [
     ['PORT', 'eighty', /eighty/],
     ['PORT', '70000', /70000/],

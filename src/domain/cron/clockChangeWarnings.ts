@@ -1,4 +1,5 @@
 import { DAY, type Instant, type Milliseconds } from '../instant.ts'
+import { LAST_INSTANT } from '../instantRange.ts'
 import type { CronSchedule } from '../schedule.ts'
 import type { ScheduleWarning } from '../scheduleWarnings.ts'
 import { wordsOfDuration } from '../words.ts'
@@ -9,29 +10,29 @@ import { type WallTime, wallTimesOf } from './walls.ts'
 const LOOK_AHEAD: Milliseconds = 373 * DAY
 
 /**
- * The next clock change after `from` that skips a matching wall time, and the next that repeats one. An expression for every hour is not
- * concerned: it goes on by real time.
+ * The next instant from `from` on that a clock change moves or drops, and the next that one repeats or could. An expression for every hour
+ * is not concerned: it goes on by real time.
  */
 export function clockChangeWarnings(schedule: CronSchedule, from: Instant): readonly ScheduleWarning[] {
   const walls = wallTimesOf(schedule.expression, schedule.dayMatch)
-  if (walls.fields.periodic && walls.fields.hours.length === 24) return []
+  const { periodic, hours } = walls.fields
+  if (periodic && hours.length === 24) return []
+  const start = Math.max(from, schedule.startAt ?? from)
+  const end = Math.min(start + LOOK_AHEAD, schedule.endAt ?? LAST_INSTANT)
   const warnings: ScheduleWarning[] = []
-  for (const change of changesAfter(schedule, from)) {
-    const forward = change.after > change.before
-    const wall = walls.atOrAfter(change.at + Math.min(change.before, change.after))
-    if (wall >= change.at + Math.max(change.before, change.after)) continue
-    const warning = forward
-      ? gapWarning(schedule, change, wall, walls.fields.periodic)
-      : foldWarning(schedule, change, wall, walls.fields.periodic)
-    if (!warnings.some(({ code }) => code === warning.code)) warnings.push(warning)
+  for (const change of changesBetween(schedule.timezone, start, end)) {
+    const { at, before, after } = change
+    // Of a fold that is under way, the wall times still to come.
+    const wall = walls.atOrAfter(Math.max(at + Math.min(before, after), start + before))
+    if (wall >= at + Math.max(before, after)) continue
+    const warning = after > before ? gapWarning(schedule, change, wall, periodic) : foldWarning(schedule, change, wall, periodic)
+    if (warning.at <= end && !warnings.some(({ code }) => code === warning.code)) warnings.push(warning)
   }
   return warnings
 }
 
-function changesAfter(schedule: CronSchedule, from: Instant): readonly ClockChange[] {
-  const start = Math.max(from, schedule.startAt ?? from)
-  const end = Math.min(start + LOOK_AHEAD, schedule.endAt ?? Number.POSITIVE_INFINITY)
-  const zone = zoneOf(schedule.timezone)
+function changesBetween(timezone: string, start: Instant, end: Instant): readonly ClockChange[] {
+  const zone = zoneOf(timezone)
   const changes: ClockChange[] = []
   for (let stretch = zone.stretchAt(start); stretch.end <= end; stretch = zone.stretchAt(stretch.end)) {
     if (stretch.left?.at === stretch.end) changes.push(stretch.left)
@@ -39,7 +40,10 @@ function changesAfter(schedule: CronSchedule, from: Instant): readonly ClockChan
   return changes
 }
 
-function gapWarning(schedule: CronSchedule, change: ClockChange, wall: WallTime, periodic: boolean): ScheduleWarning {
+/** `at` is set, unlike in other warnings. */
+type ClockChangeWarning = ScheduleWarning & { readonly at: Instant }
+
+function gapWarning(schedule: CronSchedule, change: ClockChange, wall: WallTime, periodic: boolean): ClockChangeWarning {
   const { at, before, after } = change
   const landing = clock(at + after)
   const outcome = {
@@ -54,7 +58,7 @@ function gapWarning(schedule: CronSchedule, change: ClockChange, wall: WallTime,
   return { code: 'DST_GAP', message, at: outcome.at }
 }
 
-function foldWarning(schedule: CronSchedule, change: ClockChange, wall: WallTime, periodic: boolean): ScheduleWarning {
+function foldWarning(schedule: CronSchedule, change: ClockChange, wall: WallTime, periodic: boolean): ClockChangeWarning {
   const { at, before, after } = change
   const first = wall - before
   const outcome = {

@@ -20,13 +20,11 @@ export function describeExpression(expression: string, dayMatch: DayMatch): stri
   return day === '' ? timeOfDay(fields) : `${timeOfDay(fields)}, ${day}`
 }
 
-/** How many times or values are still written out one by one. */
-const MOST_LISTED = 12
+/** How many times of the day are written out one by one. */
+const MOST_TIMES = 6
 
-/** The times of the day one by one, where the expression itself lists them, and they are few. */
-function fewTimes({ source, hours, minutes, seconds }: CronFields): readonly string[] | null {
-  const few = hours.length * minutes.length * seconds.length <= MOST_LISTED
-  if (!few || /[*/-]/.test(source.hour + source.minute + source.second)) return null
+function fewTimes({ hours, minutes, seconds }: CronFields): readonly string[] | null {
+  if (hours.length * minutes.length * seconds.length > MOST_TIMES) return null
   return hours.flatMap((hour) =>
     minutes.flatMap((minute) => seconds.map((second) => [hour, minute, ...(second === 0 ? [] : [second])].map(twoDigits).join(':'))),
   )
@@ -36,19 +34,20 @@ function twoDigits(number: number): string {
   return String(number).padStart(2, '0')
 }
 
+/** The times of the day by cronstrue; a list of hours by ourselves, since "every minute, at 03:00 and 09:00" would mislead. */
 function timeOfDay({ source, seconds, minutes, hours }: CronFields): string {
-  const time = [timeField(source.minute, minutes, 60), timeField(source.hour, hours, 24)]
-  const second = timeField(source.second, seconds, 60)
-  const parts = second === '0' ? time : [second, ...time]
-  return cronstrue.toString([...parts, '*', '*', '*'].join(' '), { use24HourTimeFormat: true, verbose: false })
+  const hour = timeField(source.hour, hours, 24)
+  const listedHours = hour.includes(',')
+  const fields = [timeField(source.second, seconds, 60), timeField(source.minute, minutes, 60), listedHours ? '*' : hour, '*', '*', '*']
+  const words = cronstrue.toString(fields.slice(fields[0] === '0' ? 1 : 0).join(' '), { use24HourTimeFormat: true, verbose: false })
+  return listedHours ? `${words}, in hours ${listed(runs(hours, String))}` : words
 }
 
-/** The field as cronstrue reads it best: `*` for all values, one number for one, and lists without repetition. */
+/** The field as cronstrue reads it best: `*` for all values, one number for one, and lists in order and without repetition. */
 function timeField(source: string, values: readonly number[], size: number): string {
   if (values.length === size) return '*'
   if (values.length === 1) return String(values[0])
-  if (!source.includes(',')) return source
-  return values.length <= MOST_LISTED ? values.join(',') : source
+  return source.includes(',') ? runs(values, String, '-').join(',') : source
 }
 
 /** The days, or nothing where no day field is restricted. */
@@ -105,7 +104,7 @@ function mondayFirst(days: readonly number[]): readonly number[] {
 }
 
 /** Names of sorted values; three or more in a row are written as a range. */
-function runs(values: readonly number[], name: (value: number) => string): readonly string[] {
+function runs(values: readonly number[], name: (value: number) => string, to = ' to '): readonly string[] {
   const found: { first: number; last: number }[] = []
   for (const value of values) {
     const run = found.at(-1)
@@ -113,7 +112,7 @@ function runs(values: readonly number[], name: (value: number) => string): reado
     else found.push({ first: value, last: value })
   }
   return found.flatMap(({ first, last }) => {
-    if (last - first >= 2) return [`${name(first)} to ${name(last)}`]
+    if (last - first >= 2) return [`${name(first)}${to}${name(last)}`]
     return first === last ? [name(first)] : [name(first), name(last)]
   })
 }

@@ -1,4 +1,4 @@
-import type { Instant, Milliseconds } from '../instant.ts'
+import { type Instant, type Milliseconds, SECOND } from '../instant.ts'
 import type { FoldPolicy, GapPolicy } from '../schedule.ts'
 import type { Stretch } from '../zone/zone.ts'
 import type { WallTime, WallTimes } from './walls.ts'
@@ -87,11 +87,14 @@ function fires(walls: WallTimes, range: WallRange, instant: Instant): boolean {
   return wall >= range.from && wall < range.to && walls.has(wall)
 }
 
-/** Instants in [from, to) that come from both ranges. Walked, but only over the wall times of one gap. */
+/** Instants in [from, to) that come from both ranges. Walked second by second, but only over a gap that skips any. */
 function countShared(walls: WallTimes, shown: WallRange, shifted: WallRange, from: Instant, to: Instant): number {
+  if (countOf(walls, shifted, from, to) === 0) return 0
+  const first = Math.max(shifted.from, from + shifted.offset)
+  const end = Math.min(shifted.to, to + shifted.offset)
   let count = 0
-  for (let instant = firstOf(walls, shifted, from); instant < to; instant = firstOf(walls, shifted, instant + 1)) {
-    if (fires(walls, shown, instant)) count++
+  for (let wall = Math.ceil(first / SECOND) * SECOND; wall < end; wall += SECOND) {
+    if (walls.has(wall) && fires(walls, shown, wall - shifted.offset)) count++
   }
   return count
 }

@@ -48,8 +48,9 @@ export function localQueue({ store, bus, log, now }: LocalQueueOptions): Queue {
     try {
       while (again && started) {
         again = false
-        while (started && (await store.beginForConsumer(now())) > 0);
-        if (started && !again) await waitForNext()
+        let lookedAt = now()
+        while (started && (await store.beginForConsumer(lookedAt)) > 0) lookedAt = now()
+        if (started && !again) await waitForNext(lookedAt)
       }
     } catch (error) {
       again = false
@@ -57,13 +58,12 @@ export function localQueue({ store, bus, log, now }: LocalQueueOptions): Queue {
     }
   }
 
-  async function waitForNext(): Promise<void> {
+  async function waitForNext(lookedAt: Instant): Promise<void> {
     const next = await store.nextReadyAt()
     clearTimeout(timer)
     timer = undefined
-    // What is ready now and was not begun waits for room: whoever makes room calls pull().
-    const wait = next === null ? 0 : next - now()
-    if (started && wait > 0) timer = setTimeout(pull, Math.min(wait, LONGEST_TIMER))
+    // What was ready at the last look and did not begin waits for room: whoever makes room calls pull().
+    if (started && next !== null && next > lookedAt) timer = setTimeout(pull, Math.min(Math.max(next - now(), 0), LONGEST_TIMER))
   }
 
   return {

@@ -33,6 +33,8 @@ export class HandlerHost {
   #ids = 0
   #closing = false
   #alive = true
+  /** False while it ends threads: what ends the process then is none of the tasks under way. */
+  #sound = true
 
   constructor(threads: number, log: HostLog) {
     this.#log = log
@@ -98,6 +100,10 @@ export class HandlerHost {
       this.#log[STRAY_LEVELS[told.level]]({ from: 'handlers' }, told.message)
       return
     }
+    if (told.kind === 'ending') {
+      this.#sound = told.threads === 0
+      return
+    }
     const pending = this.#pending.get(told.id)
     if (pending === undefined) return
     switch (told.kind) {
@@ -115,12 +121,13 @@ export class HandlerHost {
 
   #lost(reason: string): void {
     this.#alive = false
-    const atFault = this.#pending.size === 1 && !this.#closing
+    const culpritKnown = this.#closing || !this.#sound
+    const atFault = this.#pending.size === 1 && !culpritKnown
     if (!this.#closing) this.#log.error({ tasks: this.#pending.size, reason }, 'the process that performs handlers ended')
     for (const [id, { settle }] of [...this.#pending]) {
       if (this.#aborted.has(id)) settle({ kind: 'ended' })
       else if (atFault) settle({ kind: 'failed', failure: failure('HANDLER_CRASHED', `The handler broke its process: ${reason}.`, true) })
-      else settle({ kind: 'interrupted', culpritKnown: this.#closing })
+      else settle({ kind: 'interrupted', culpritKnown })
     }
   }
 }

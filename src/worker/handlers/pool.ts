@@ -17,7 +17,7 @@ const MEMORY_LIMIT = 384 * 1024 * 1024
 /** Tasks that share a thread while another can still be started. */
 const SHARE = 64
 /** How long a thread may take to end that was told to; see `unending`. */
-const TERMINATION = 3_000
+const TERMINATION = 2_000
 
 const HELD_UP = failure('HANDLER_CRASHED', 'The handler held up its thread.', true)
 const OUT_OF_MEMORY = failure('HANDLER_OUT_OF_MEMORY', `The handler's thread held more than ${MEMORY_LIMIT / 1024 / 1024} MB.`, true)
@@ -56,6 +56,7 @@ export class HandlerPool {
   /** Tasks that no thread can take now. */
   #waiting: PooledTask[] = []
   #looks = 0
+  #ending = 0
 
   constructor(options: PoolOptions) {
     this.#options = options
@@ -181,7 +182,11 @@ export class HandlerPool {
   #terminate(thread: HandlerThread): void {
     this.#threads.delete(thread)
     const overdue = setTimeout(this.#options.unending, TERMINATION)
-    void thread.end().finally(() => clearTimeout(overdue))
+    this.#options.tell({ kind: 'ending', threads: ++this.#ending })
+    void thread.end().finally(() => {
+      clearTimeout(overdue)
+      this.#options.tell({ kind: 'ending', threads: --this.#ending })
+    })
   }
 
   /** A thread is gone. What it had started has ended; what it had not goes elsewhere. */

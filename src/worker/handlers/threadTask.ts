@@ -5,7 +5,7 @@ import type { LogLevel } from '../../domain/run.ts'
 import type { AbortCause } from '../runContext.ts'
 import { OUTPUT_LIMIT } from '../targets/outcomes.ts'
 import { acceptPayload, type Definition, describeDefinition, readDefinition } from './definition.ts'
-import { failure, type PayloadIssue, type Task, type TaskEnd, type Told } from './protocol.ts'
+import { failure, type PayloadIssue, type Task, type TaskEnd, type ThreadTold } from './protocol.ts'
 import { describeThrown, printable } from './thrown.ts'
 
 // The part of a thread that performs tasks.
@@ -23,12 +23,12 @@ const definitions = new Map<string, Promise<Definition>>()
 export class ThreadTask {
   readonly id: number
   readonly #task: Task
-  readonly #tell: (told: Told) => void
+  readonly #tell: (told: ThreadTold) => void
   readonly #controller = new AbortController()
   #progress: number | null = null
   #progressToldAt = Number.NEGATIVE_INFINITY
 
-  constructor(id: number, task: Task, tell: (told: Told) => void) {
+  constructor(id: number, task: Task, tell: (told: ThreadTold) => void) {
     this.id = id
     this.#task = task
     this.#tell = tell

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 /** Longer lines are cut. */
 const MAX_LINE = 8 * 1024
 /** So many lines are told at once; then the rest of the process gets its turn, and a command that writes for ever is held up by its pipe. */
-const LINES_A_TURN = 250
+const LINES_A_TURN = 500
 const TURN = 5
 
 /**
@@ -21,7 +21,7 @@ export async function tellLines(stream: Readable, tell: (line: string) => void):
       for (const line of cutter.push(decoder.write(chunk))) {
         tell(line)
         if (++told % LINES_A_TURN === 0) await delay(TURN)
-        if (stream.destroyed) return
+        if (stream.destroyed && !stream.readableEnded) return
       }
     }
   } catch {

@@ -1,7 +1,7 @@
 import { AddressRefused } from './httpConnections.ts'
 import { type Failure, messageOf } from './outcomes.ts'
 
-/** Codes of errors by the codes that Node, OpenSSL and undici give theirs, first match first. */
+/** Codes of errors by the codes (or names) that Node, OpenSSL and undici give theirs, first match first. */
 const CODES: readonly (readonly [RegExp, string, string])[] = [
   [/^ECONNREFUSED$/, 'CONNECTION_REFUSED', 'the connection was refused'],
   [/^(ENOTFOUND|EAI_.*|ENODATA|ESERVFAIL)$/, 'DNS_FAILED', 'its name does not resolve'],
@@ -9,7 +9,7 @@ const CODES: readonly (readonly [RegExp, string, string])[] = [
   [/^(EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|EHOSTDOWN|ENETDOWN)$/, 'UNREACHABLE', 'it cannot be reached'],
   [/^(ECONNRESET|EPIPE|ECONNABORTED|UND_ERR_SOCKET)$/, 'CONNECTION_LOST', 'the connection broke before the answer was complete'],
   [/^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|EPROTO)/, 'TLS_FAILED', 'TLS failed'],
-  [/^(HPE_|UND_ERR_HEADERS_OVERFLOW|UND_ERR_RES|UND_ERR_RESPONSE)/, 'INVALID_ANSWER', 'the answer is not HTTP'],
+  [/^(HPE_|HTTPParserError$|UND_ERR_HEADERS_OVERFLOW$|UND_ERR_RES)/, 'INVALID_ANSWER', 'the answer is not HTTP'],
 ]
 
 /** What a request failed with that brought no answer. */
@@ -18,7 +18,7 @@ export function requestFailure(request: string, error: unknown): Failure {
   const refused = cause.find((each) => each instanceof AddressRefused)
   if (refused) return { code: refused.code, message: `${request}: ${refused.message}.`, retryable: false }
   for (const [pattern, code, meaning] of CODES) {
-    const match = cause.find((each) => pattern.test(String((each as { code?: unknown }).code ?? '')))
+    const match = cause.find((each) => pattern.test(String((each as { code?: unknown }).code ?? each.name)))
     if (match) return { code, message: `${request}: ${meaning} (${messageOf(match)}).`, retryable: true }
   }
   return { code: 'REQUEST_FAILED', message: `${request}: ${messageOf(error)}`, retryable: true }

@@ -67,7 +67,10 @@ export class Releases {
   #releaseOfJob(tx: Tx, jobId: string, now: Instant): void {
     const next = this.#sql.nextOfJob.get(jobId)
     if (next === undefined || this.#sql.goesOn.get(jobId) !== undefined) return
-    if (next.concurrencyKey === null) return this.#release(tx, next.id, now)
+    if (next.concurrencyKey === null) {
+      this.#release(tx, next.id, now)
+      return
+    }
     // It queues up behind those of its key that are before it by priority and dueAt.
     this.#sql.hold.run('CONCURRENCY', tx.cursor(), now, next.id)
     this.#endedKeys.add(next.concurrencyKey)
