@@ -22,6 +22,8 @@ interface Round {
   readonly planPerSecond: number
   readonly settlePerSecond: number
   readonly runsPerSecond: number
+  /** Of this process, in µs: what is left of the figure on a machine that does other things too. */
+  readonly cpuPerRun: number
   readonly planMs: { readonly p50: number; readonly p99: number }
   readonly settleMs: { readonly p50: number; readonly p99: number }
 }
@@ -57,6 +59,7 @@ async function measure(store: Store, jobIds: readonly string[], begun: BegunAtte
   const start = Math.floor(Date.now() / EVERY) * EVERY
   const positions = await Promise.all(jobIds.map(async (id) => (await store.job({ id }))!.position))
   const plannedUntil = positions.map((position) => position.plannedUntil)
+  const cpuBefore = process.cpuUsage()
   while (number < RUNS) {
     const plans: GuardedPlan[] = []
     const instant = start + lap * EVERY
@@ -75,12 +78,14 @@ async function measure(store: Store, jobIds: readonly string[], begun: BegunAtte
       lap += 1
     }
   }
+  const cpu = process.cpuUsage(cpuBefore)
   const sum = (times: readonly number[]) => times.reduce((total, time) => total + time, 0) / 1_000
   const [plan, settle] = [sum(planTimes), sum(settleTimes)]
   return {
     planPerSecond: number / plan,
     settlePerSecond: number / settle,
     runsPerSecond: number / (plan + settle),
+    cpuPerRun: (cpu.user + cpu.system) / number,
     planMs: spread(planTimes),
     settleMs: spread(settleTimes),
   }
@@ -183,6 +188,7 @@ console.log(`Embedded engine, ${RUNS.toLocaleString('en-US')} runs of ${JOBS.toL
 console.log(row('plan + begin, runs/s', (one) => one.planPerSecond, 0))
 console.log(row('settle, runs/s', (one) => one.settlePerSecond, 0))
 console.log(row('both, runs/s', (one) => one.runsPerSecond, 0))
+console.log(row('CPU of a run, µs', (one) => one.cpuPerRun, 1))
 console.log(row('plan + begin of a batch, p50 ms', (one) => one.planMs.p50, 1))
 console.log(row('plan + begin of a batch, p99 ms', (one) => one.planMs.p99, 1))
 console.log(row('settle of a batch, p50 ms', (one) => one.settleMs.p50, 1))

@@ -29,7 +29,17 @@ export function createGuard({
   const configured = new Set(corsOrigins)
   const loopback = isLoopback(host)
 
+  // Nearly every request names the same host.
+  let known: string | undefined
+
   function isOurs(authority: string | undefined): boolean {
+    if (authority !== undefined && authority === known) return true
+    const ours = namesUs(authority)
+    if (ours) known = authority
+    return ours
+  }
+
+  function namesUs(authority: string | undefined): boolean {
     const url = authority === undefined || !/^[\w.:[\]-]+$/.test(authority) ? null : URL.parse(`http://${authority}`)
     return url !== null && isLoopback(url.hostname.replace(/^\[|\]$/g, '')) && Number(url.port || 80) === port()
   }

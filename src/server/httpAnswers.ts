@@ -10,10 +10,12 @@ export type JsonType = typeof JSON_TYPE | typeof GRAPHQL_TYPE
 
 /** Sends JSON text, whole. Headers set on the response before go with it. */
 export function sendJson(res: ServerResponse, status: number, type: JsonType, text: string): void {
+  const length = Buffer.byteLength(text)
   res.statusCode = status
   res.setHeader('content-type', `${type}; charset=utf-8`)
-  res.setHeader('content-length', Buffer.byteLength(text))
-  res.end(text)
+  res.setHeader('content-length', length)
+  // Where every character is one byte the two encodings agree, and latin1 is written twice as fast.
+  res.end(text, length === text.length ? 'latin1' : 'utf8')
 }
 
 /** Refuses a request as GraphQL clients understand it: errors with a code, under a status. */

@@ -26,7 +26,9 @@ export function readBody(req: IncomingMessage): Promise<string | null> {
     })
     req.on('end', () => resolve(chunks.length === 1 ? (chunks[0]?.toString('utf8') ?? '') : Buffer.concat(chunks).toString('utf8')))
     req.on('error', reject)
-    req.on('close', () => reject(new Error('the client went away')))
+    req.on('close', () => {
+      if (!req.complete) reject(new Error('the client went away'))
+    })
   })
 }
 

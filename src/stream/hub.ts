@@ -87,11 +87,11 @@ export class Hub {
     if (this.#listeners.size === 0) this.#idle()
   }
 
-  /** The tags of the jobs of these runs. */
+  /** The tags of the jobs of these runs, of deleted jobs too: the last events of their runs are theirs as the others were. */
   async tagsOf(rows: readonly RunRow[]): Promise<JobTags> {
     if (rows.length === 0) return NO_TAGS
-    const jobs = await this.#store.jobsById([...new Set(rows.map((row) => row.jobId))])
-    return new Map(jobs.map((job) => [job.id, new Set(job.tags)]))
+    const jobs = await this.#store.jobRows([...new Set(rows.map((row) => row.jobId))])
+    return new Map(jobs.flatMap((row) => (row === null ? [] : [[row.job.id, new Set(row.job.tags)]])))
   }
 
   async #start(): Promise<void> {

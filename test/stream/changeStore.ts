@@ -1,7 +1,6 @@
-import type { Job } from '../../src/domain/job.ts'
 import type { RunStatus } from '../../src/domain/run.ts'
 import type { Bus, Hint } from '../../src/engine/bus/bus.ts'
-import type { RunRow, Store } from '../../src/engine/store/store.ts'
+import type { JobRow, RunRow, Store } from '../../src/engine/store/store.ts'
 import { createRunStream, type RunStream, type RunStreamDeps, type RunStreamQuery } from '../../src/stream/runStream.ts'
 
 /** Asked of a run that is to change. */
@@ -66,10 +65,10 @@ export class ChangeStore {
     return found
   }
 
-  async jobsById(ids: readonly string[]): Promise<readonly Job[]> {
-    return ids.flatMap((id) => {
+  async jobRows(ids: readonly string[]): Promise<readonly (JobRow | null)[]> {
+    return ids.map((id) => {
       const tags = this.jobTags.get(id)
-      return tags === undefined ? [] : [{ id, tags } as unknown as Job]
+      return tags === undefined ? null : ({ job: { id, tags } } as unknown as JobRow)
     })
   }
 

@@ -119,9 +119,8 @@ describe('handlers of a folder', () => {
     const attempt = behave('talk')
     assert.equal((await attempt.outcome).kind, 'SUCCEEDED')
     assert.deepEqual(
-      attempt.lines.slice(0, 4).map(({ level, message, fields }) => [level, message, fields]),
+      attempt.lines.slice(1, 4).map(({ level, message, fields }) => [level, message, fields]),
       [
-        ['INFO', 'started', undefined],
         ['DEBUG', 'one', { a: 1 }],
         ['INFO', 'two', undefined],
         ['WARN', '{ three: 3 }', undefined],

@@ -29,15 +29,16 @@ export class HandlerHost {
   readonly #pending = new Map<number, Pending>()
   readonly #aborted = new Set<number>()
   readonly #log: HostLog
+  readonly #alone: boolean
   readonly #gone: Promise<void>
   #ids = 0
   #closing = false
   #alive = true
-  /** False while it ends threads: what ends the process then is none of the tasks under way. */
-  #sound = true
 
-  constructor(threads: number, log: HostLog) {
+  /** `alone`: it performs one task only, which is at fault for whatever befalls the process. */
+  constructor({ threads, alone, log }: { readonly threads: number; readonly alone: boolean; readonly log: HostLog }) {
     this.#log = log
+    this.#alone = alone
     this.#child = fork(ENTRY, [String(threads)], { execArgv: [], stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
     this.#child.on('message', (told: Told) => this.#hear(told))
     if (this.#child.stdout) void tellLines(this.#child.stdout, (line) => log.info({ from: 'handlers' }, line))
@@ -100,10 +101,6 @@ export class HandlerHost {
       this.#log[STRAY_LEVELS[told.level]]({ from: 'handlers' }, told.message)
       return
     }
-    if (told.kind === 'ending') {
-      this.#sound = told.threads === 0
-      return
-    }
     const pending = this.#pending.get(told.id)
     if (pending === undefined) return
     switch (told.kind) {
@@ -121,13 +118,12 @@ export class HandlerHost {
 
   #lost(reason: string): void {
     this.#alive = false
-    const culpritKnown = this.#closing || !this.#sound
-    const atFault = this.#pending.size === 1 && !culpritKnown
     if (!this.#closing) this.#log.error({ tasks: this.#pending.size, reason }, 'the process that performs handlers ended')
     for (const [id, { settle }] of [...this.#pending]) {
       if (this.#aborted.has(id)) settle({ kind: 'ended' })
-      else if (atFault) settle({ kind: 'failed', failure: failure('HANDLER_CRASHED', `The handler broke its process: ${reason}.`, true) })
-      else settle({ kind: 'interrupted', culpritKnown })
+      else if (this.#alone && !this.#closing)
+        settle({ kind: 'failed', failure: failure('HANDLER_CRASHED', `The handler broke its process: ${reason}.`, true) })
+      else settle({ kind: 'interrupted', culpritKnown: this.#closing })
     }
   }
 }

@@ -51,12 +51,12 @@ export class HandlerHosts {
   }
 
   #sharedHost(): HandlerHost {
-    if (this.#shared === null || !this.#shared.alive) this.#shared = new HandlerHost(THREADS, this.#log)
+    if (this.#shared === null || !this.#shared.alive) this.#shared = new HandlerHost({ threads: THREADS, alone: false, log: this.#log })
     return this.#shared
   }
 
   async #performAlone(task: Task, signal: AbortSignal, telling: Telling): Promise<TaskEnd> {
-    const host = new HandlerHost(1, this.#log)
+    const host = new HandlerHost({ threads: 1, alone: true, log: this.#log })
     this.#alone.add(host)
     const end = await host.perform(task, signal, telling)
     await host.close()

@@ -56,7 +56,6 @@ export class HandlerPool {
   /** Tasks that no thread can take now. */
   #waiting: PooledTask[] = []
   #looks = 0
-  #ending = 0
 
   constructor(options: PoolOptions) {
     this.#options = options
@@ -182,11 +181,7 @@ export class HandlerPool {
   #terminate(thread: HandlerThread): void {
     this.#threads.delete(thread)
     const overdue = setTimeout(this.#options.unending, TERMINATION)
-    this.#options.tell({ kind: 'ending', threads: ++this.#ending })
-    void thread.end().finally(() => {
-      clearTimeout(overdue)
-      this.#options.tell({ kind: 'ending', threads: --this.#ending })
-    })
+    void thread.end().finally(() => clearTimeout(overdue))
   }
 
   /** A thread is gone. What it had started has ended; what it had not goes elsewhere. */

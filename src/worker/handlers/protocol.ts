@@ -74,8 +74,6 @@ export type Told =
   | LogTold
   | { readonly kind: 'progress'; readonly id: number; readonly percent: number }
   | { readonly kind: 'end'; readonly id: number; readonly end: TaskEnd }
-  /** How many threads are being ended. One that cannot be may take the process with it, which is then the fault of nobody there. */
-  | { readonly kind: 'ending'; readonly threads: number }
   /** Written by a module outside of any run. */
   | { readonly kind: 'stray'; readonly level: LogLevel; readonly message: string }
 
@@ -86,7 +84,7 @@ export type ThreadOrder =
   | { readonly kind: 'ping' }
 
 export type ThreadTold =
-  | Exclude<Told, { kind: 'ending' }>
+  | Told
   | { readonly kind: 'pong' }
   /** The thread ends itself after this. `id`: the task at fault, which may have ended before; null where it is not known. */
   | { readonly kind: 'fault'; readonly id: number | null; readonly failure: TaskFailure }

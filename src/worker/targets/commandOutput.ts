@@ -5,8 +5,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 /** Longer lines are cut. */
 const MAX_LINE = 8 * 1024
 /** So many lines are told at once; then the rest of the process gets its turn, and a command that writes for ever is held up by its pipe. */
-const LINES_A_TURN = 500
-const TURN = 5
+const LINES_A_TURN = 250
+const TURN = 10
 
 /**
  * Tells the lines of a command's output, the unfinished last one included. Bytes that are no UTF-8 become U+FFFD. Resolves when the

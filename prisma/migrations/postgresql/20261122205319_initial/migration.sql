@@ -162,7 +162,7 @@ CREATE TABLE "JobMinute" (
     "lag" TEXT COLLATE "C" NOT NULL,
     "duration" TEXT COLLATE "C" NOT NULL,
 
-    CONSTRAINT "JobMinute_pkey" PRIMARY KEY ("jobId","minute","instanceId")
+    CONSTRAINT "JobMinute_pkey" PRIMARY KEY ("minute","jobId","instanceId")
 );
 
 -- CreateTable
@@ -250,9 +250,6 @@ CREATE UNIQUE INDEX "run_idempotency" ON "Run"("jobId", "idempotencyKey") WHERE 
 
 -- CreateIndex
 CREATE INDEX "verdict_of_job" ON "Verdict"("jobId", "last");
-
--- CreateIndex
-CREATE INDEX "job_minute_minute" ON "JobMinute"("minute");
 
 -- AddForeignKey
 ALTER TABLE "JobPosition" ADD CONSTRAINT "JobPosition_jobId_fkey" FOREIGN KEY ("jobId") REFERENCES "Job"("id") ON DELETE CASCADE ON UPDATE CASCADE;

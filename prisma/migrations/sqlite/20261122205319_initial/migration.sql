@@ -157,7 +157,7 @@ CREATE TABLE "JobMinute" (
     "lag" TEXT NOT NULL,
     "duration" TEXT NOT NULL,
 
-    PRIMARY KEY ("jobId", "minute", "instanceId")
+    PRIMARY KEY ("minute", "jobId", "instanceId")
 );
 
 -- CreateTable
@@ -239,6 +239,3 @@ CREATE UNIQUE INDEX "run_idempotency" ON "Run"("jobId", "idempotencyKey") WHERE 
 
 -- CreateIndex
 CREATE INDEX "verdict_of_job" ON "Verdict"("jobId", "last");
-
--- CreateIndex
-CREATE INDEX "job_minute_minute" ON "JobMinute"("minute");

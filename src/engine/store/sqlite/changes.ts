@@ -16,22 +16,26 @@ import {
   toRunRow,
 } from './rows.ts'
 import type { Runs } from './runs.ts'
+import { prepare } from './statement.ts'
 import type { Tx } from './writer.ts'
 
 function statements(db: Database) {
   return {
-    job: db.prepare<[string], JobWithPositionRecord>(
+    job: prepare<[string], JobWithPositionRecord>(
+      db,
       `SELECT ${JOB_WITH_POSITION_COLUMNS} FROM "Job" j JOIN "JobPosition" p ON p."jobId" = j.id WHERE j.id = ? AND j."deletedAt" IS NULL`,
     ),
-    active: db.prepare<[string], ActiveRunRecord>(
+    active: prepare<[string], ActiveRunRecord>(
+      db,
       `SELECT ${ACTIVE_RUN_COLUMNS} FROM "Run" r WHERE r."jobId" = ? AND r."finishedAt" IS NULL ORDER BY r."dueAt", r.id`,
     ),
-    run: db.prepare<[string], RunRecord>(`SELECT ${RUN_COLUMNS} FROM "Run" r WHERE r.id = ?`),
-    keyHolder: db.prepare<[string, string], NonNullable<JobSnapshot['idempotent']>>(
+    run: prepare<[string], RunRecord>(db, `SELECT ${RUN_COLUMNS} FROM "Run" r WHERE r.id = ?`),
+    keyHolder: prepare<[string, string], NonNullable<JobSnapshot['idempotent']>>(
+      db,
       `SELECT id AS "runId", "idempotencyHash" AS hash, "queuedAt" FROM "Run" WHERE "jobId" = ? AND "idempotencyKey" = ?`,
     ),
-    freeKey: db.prepare('UPDATE "Run" SET "idempotencyKey" = NULL WHERE "jobId" = ? AND "idempotencyKey" = ?'),
-    retryNow: db.prepare(`UPDATE "Run" SET "nextAttemptAt" = ?, cursor = ?, "changedAt" = ? WHERE id = ? AND status = 'RETRYING'`),
+    freeKey: prepare(db, 'UPDATE "Run" SET "idempotencyKey" = NULL WHERE "jobId" = ? AND "idempotencyKey" = ?'),
+    retryNow: prepare(db, `UPDATE "Run" SET "nextAttemptAt" = ?, cursor = ?, "changedAt" = ? WHERE id = ? AND status = 'RETRYING'`),
   }
 }
 

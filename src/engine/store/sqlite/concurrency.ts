@@ -1,4 +1,5 @@
 import type { Database } from 'better-sqlite3'
+import { prepare } from './statement.ts'
 
 /** The active runs that share one concurrency key. */
 interface Shared {
@@ -20,7 +21,8 @@ export class ConcurrencyKeys {
   readonly #read
 
   constructor(db: Database) {
-    this.#read = db.prepare<[string], { bound: number | null; total: number; going: number }>(
+    this.#read = prepare<[string], { bound: number | null; total: number; going: number }>(
+      db,
       `SELECT "maxConcurrency" AS bound, count(*) AS total, count(*) FILTER (WHERE "heldBy" IS NULL) AS going
        FROM "Run" WHERE "concurrencyKey" = ? AND "finishedAt" IS NULL GROUP BY "maxConcurrency"`,
     )

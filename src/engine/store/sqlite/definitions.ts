@@ -1,6 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import type { Policies, Target } from '../../../domain/job.ts'
 import { readPolicies, readTarget } from './rows.ts'
+import { prepare } from './statement.ts'
 
 /** What an attempt needs of its job. */
 export interface Definition {
@@ -30,7 +31,8 @@ export class Definitions {
   readonly #read
 
   constructor(db: Database) {
-    this.#read = db.prepare<[string], { name: string; version: number; target: string; policies: string; positionVersion: number }>(
+    this.#read = prepare<[string], { name: string; version: number; target: string; policies: string; positionVersion: number }>(
+      db,
       'SELECT j.name, j.version, j.target, j.policies, p.version AS "positionVersion" FROM "Job" j JOIN "JobPosition" p ON p."jobId" = j.id WHERE j.id = ?',
     )
   }

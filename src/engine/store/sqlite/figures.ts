@@ -2,6 +2,7 @@ import type { Database } from 'better-sqlite3'
 import { addToHistogram, type Histogram, readHistogram, writeHistogram } from '../../../domain/histogram.ts'
 import { type Instant, MINUTE } from '../../../domain/instant.ts'
 import type { FinalStatus } from '../../../domain/run.ts'
+import { prepare } from './statement.ts'
 import type { Effects, EndedRun, SkippedInstants } from './writer.ts'
 
 interface MinuteRecord {
@@ -47,10 +48,12 @@ export class Figures {
 
   constructor(db: Database, instanceId: string) {
     this.#instanceId = instanceId
-    this.#read = db.prepare<[string, number, string], MinuteRecord>(
+    this.#read = prepare<[string, number, string], MinuteRecord>(
+      db,
       'SELECT succeeded, failed, "timedOut", cancelled, skipped, lag, duration FROM "JobMinute" WHERE "jobId" = ? AND minute = ? AND "instanceId" = ?',
     )
-    this.#write = db.prepare(
+    this.#write = prepare(
+      db,
       `INSERT INTO "JobMinute" ("jobId", minute, "instanceId", succeeded, failed, "timedOut", cancelled, skipped, lag, duration)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT ("jobId", minute, "instanceId") DO UPDATE SET succeeded = excluded.succeeded, failed = excluded.failed, "timedOut" = excluded."timedOut",

@@ -1,5 +1,6 @@
 import type { Database } from 'better-sqlite3'
 import type { Instant } from '../../../domain/instant.ts'
+import { prepare } from './statement.ts'
 import type { Tx } from './writer.ts'
 
 /** What is told to the stream of jobs. */
@@ -17,17 +18,19 @@ export class JobChanges {
   readonly #standsStill
 
   constructor(db: Database) {
-    this.#event = db.prepare('INSERT INTO "JobEvent" (cursor, "jobId", change, "at") VALUES (?, ?, ?, ?)')
-    this.#endPause = db.prepare(
+    this.#event = prepare(db, 'INSERT INTO "JobEvent" (cursor, "jobId", change, "at") VALUES (?, ?, ?, ?)')
+    this.#endPause = prepare(
+      db,
       `UPDATE "Job" SET "pauseSince" = NULL, "pauseUntil" = NULL, "pauseNote" = NULL, "pauseBy" = NULL, "updatedAt" = ?
        WHERE id = ? AND "pauseUntil" <= ?`,
     )
-    this.#pause = db.prepare(
+    this.#pause = prepare(
+      db,
       `UPDATE "Job" SET "pauseSince" = ?, "pauseUntil" = NULL, "pauseNote" = ?, "pauseBy" = NULL, "updatedAt" = ?
        WHERE id = ? AND "pauseSince" IS NULL AND "deletedAt" IS NULL`,
     )
-    this.#stale = db.prepare('UPDATE "JobPosition" SET version = version + 1 WHERE "jobId" = ?')
-    this.#standsStill = db.prepare('UPDATE "JobPosition" SET version = version + 1, "nextRunAt" = NULL WHERE "jobId" = ?')
+    this.#stale = prepare(db, 'UPDATE "JobPosition" SET version = version + 1 WHERE "jobId" = ?')
+    this.#standsStill = prepare(db, 'UPDATE "JobPosition" SET version = version + 1, "nextRunAt" = NULL WHERE "jobId" = ?')
   }
 
   event(tx: Tx, jobId: string, change: JobChange, now: Instant): void {

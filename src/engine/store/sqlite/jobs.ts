@@ -5,6 +5,7 @@ import type { Revision } from '../../../domain/schedule.ts'
 import { searchTextOf } from '../searchText.ts'
 import type { CreateResult, NewJob } from '../store.ts'
 import type { JobChanges } from './jobChanges.ts'
+import { prepare } from './statement.ts'
 import { earlier, type Tx } from './writer.ts'
 
 const JOB_WRITE = `name, "liveName", "searchText", description, tags, schedule, revision, target, "targetKind", handler, payload, policies,
@@ -12,21 +13,24 @@ const JOB_WRITE = `name, "liveName", "searchText", description, tags, schedule, 
 
 function statements(db: Database) {
   return {
-    insert: db.prepare(
+    insert: prepare(
+      db,
       `INSERT INTO "Job" (${JOB_WRITE}, "createdAt", id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
-    update: db.prepare(`UPDATE "Job" SET (${JOB_WRITE}) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?`),
-    markDeleted: db.prepare('UPDATE "Job" SET "liveName" = NULL, "deletedAt" = ? WHERE id = ?'),
-    living: db.prepare<[string], { id: string }>('SELECT id FROM "Job" WHERE "liveName" = ?'),
-    insertTag: db.prepare('INSERT OR IGNORE INTO "JobTag" (tag, "jobId") VALUES (?, ?)'),
-    removeTags: db.prepare('DELETE FROM "JobTag" WHERE "jobId" = ?'),
-    openRevision: db.prepare('INSERT INTO "Revision" ("jobId", number, schedule, "from", "until") VALUES (?, ?, ?, ?, ?)'),
-    closeRevision: db.prepare('UPDATE "Revision" SET "until" = ? WHERE "jobId" = ? AND number = ?'),
-    insertPosition: db.prepare(
+    update: prepare(db, `UPDATE "Job" SET (${JOB_WRITE}) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?`),
+    markDeleted: prepare(db, 'UPDATE "Job" SET "liveName" = NULL, "deletedAt" = ? WHERE id = ?'),
+    living: prepare<[string], { id: string }>(db, 'SELECT id FROM "Job" WHERE "liveName" = ?'),
+    insertTag: prepare(db, 'INSERT OR IGNORE INTO "JobTag" (tag, "jobId") VALUES (?, ?)'),
+    removeTags: prepare(db, 'DELETE FROM "JobTag" WHERE "jobId" = ?'),
+    openRevision: prepare(db, 'INSERT INTO "Revision" ("jobId", number, schedule, "from", "until") VALUES (?, ?, ?, ?, ?)'),
+    closeRevision: prepare(db, 'UPDATE "Revision" SET "until" = ? WHERE "jobId" = ? AND number = ?'),
+    insertPosition: prepare(
+      db,
       `INSERT INTO "JobPosition" ("jobId", version, "plannedUntil", "wakeAt", "nextRunAt", "scheduledRuns", "activeRuns", "trailingVerdictId", "failuresInRow",
          completed, "lastRunId", "lastRunStatus", "lastRunAt") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)`,
     ),
-    updatePosition: db.prepare(
+    updatePosition: prepare(
+      db,
       `UPDATE "JobPosition" SET version = version + ?, "plannedUntil" = ?, "wakeAt" = ?, "nextRunAt" = ?, "scheduledRuns" = ?, "failuresInRow" = ?,
          completed = ? WHERE "jobId" = ?`,
     ),

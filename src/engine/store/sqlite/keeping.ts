@@ -1,29 +1,30 @@
 import type { Database } from 'better-sqlite3'
+import { prepare } from './statement.ts'
 
 /** Rows removed in one transaction: some milliseconds. */
 export const REMOVAL_BATCH = 500
 
 function statements(db: Database) {
   const removeOf = (table: string, owner: string) =>
-    db.prepare(`DELETE FROM "${table}" WHERE rowid IN (SELECT rowid FROM "${table}" WHERE "${owner}" = ? LIMIT ?)`)
+    prepare(db, `DELETE FROM "${table}" WHERE rowid IN (SELECT rowid FROM "${table}" WHERE "${owner}" = ? LIMIT ?)`)
   return {
     // Its runs have all ended: a run under way still settles, and its events name the job.
-    gone: db.prepare<[], { id: string }>(
+    gone: prepare<[], { id: string }>(
+      db,
       `SELECT j.id FROM "Job" j LEFT JOIN "JobPosition" p ON p."jobId" = j.id WHERE j."deletedAt" IS NOT NULL AND coalesce(p."activeRuns", 0) = 0
        ORDER BY j."deletedAt" LIMIT 1`,
     ),
-    runs: db.prepare<[string, number], { id: string }>('SELECT id FROM "Run" WHERE "jobId" = ? ORDER BY id LIMIT ?'),
+    runs: prepare<[string, number], { id: string }>(db, 'SELECT id FROM "Run" WHERE "jobId" = ? ORDER BY id LIMIT ?'),
     removeLines: removeOf('LogLine', 'runId'),
     removeAttempts: removeOf('Attempt', 'runId'),
-    removeRun: db.prepare('DELETE FROM "Run" WHERE id = ?'),
+    removeRun: prepare(db, 'DELETE FROM "Run" WHERE id = ?'),
     parts: [
       removeOf('Verdict', 'jobId'),
-      removeOf('JobMinute', 'jobId'),
       removeOf('Revision', 'jobId'),
       removeOf('JobTag', 'jobId'),
       removeOf('JobPosition', 'jobId'),
     ],
-    removeJob: db.prepare('DELETE FROM "Job" WHERE id = ?'),
+    removeJob: prepare(db, 'DELETE FROM "Job" WHERE id = ?'),
   }
 }
 

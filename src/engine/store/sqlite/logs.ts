@@ -1,5 +1,6 @@
 import type { Database } from 'better-sqlite3'
 import type { NewLogLine } from '../store.ts'
+import { prepare } from './statement.ts'
 
 /** What is kept of a run's first lines, and then of its newest, in bytes. */
 export const HEAD_BYTES = 4 * 1024 * 1024
@@ -26,13 +27,15 @@ const SIZE = `length(CAST(message AS BLOB)) + coalesce(length(CAST(fields AS BLO
 
 function statements(db: Database) {
   return {
-    run: db.prepare<[string], { one: 1 }>('SELECT 1 AS one FROM "Run" WHERE id = ?'),
-    sizes: db.prepare<[string, number], { seq: number; size: number }>(
+    run: prepare<[string], { one: 1 }>(db, 'SELECT 1 AS one FROM "Run" WHERE id = ?'),
+    sizes: prepare<[string, number], { seq: number; size: number }>(
+      db,
       `SELECT seq, ${SIZE} AS size FROM "LogLine" WHERE "runId" = ? AND seq > ? ORDER BY seq`,
     ),
-    insert: db.prepare('INSERT INTO "LogLine" ("runId", seq, "at", attempt, level, message, fields) VALUES (?, ?, ?, ?, ?, ?, ?)'),
-    remove: db.prepare('DELETE FROM "LogLine" WHERE "runId" = ? AND seq > ? AND seq <= ?'),
-    mark: db.prepare(
+    insert: prepare(db, 'INSERT INTO "LogLine" ("runId", seq, "at", attempt, level, message, fields) VALUES (?, ?, ?, ?, ?, ?, ?)'),
+    remove: prepare(db, 'DELETE FROM "LogLine" WHERE "runId" = ? AND seq > ? AND seq <= ?'),
+    mark: prepare(
+      db,
       `INSERT INTO "LogLine" ("runId", seq, "at", attempt, level, message, fields) VALUES (?, ?, ?, ?, 'WARN', ?, NULL)
        ON CONFLICT ("runId", seq) DO UPDATE SET "at" = excluded."at", attempt = excluded.attempt, level = excluded.level, message = excluded.message, fields = NULL`,
     ),

@@ -6,6 +6,7 @@ import type { Claim, GuardedPlan } from '../store.ts'
 import type { JobChanges } from './jobChanges.ts'
 import type { Releases } from './releases.ts'
 import type { Runs } from './runs.ts'
+import { prepare } from './statement.ts'
 import type { Verdicts } from './verdicts.ts'
 import type { Tx } from './writer.ts'
 
@@ -28,15 +29,18 @@ export interface Starting {
 
 function statements(db: Database) {
   return {
-    standing: db.prepare<[string], StandingRecord>(
+    standing: prepare<[string], StandingRecord>(
+      db,
       `SELECT "plannedUntil", version, "activeRuns", "trailingVerdictId", "lastRunId", "lastRunStatus", "lastRunAt" FROM "JobPosition" WHERE "jobId" = ?`,
     ),
-    move: db.prepare(
+    move: prepare(
+      db,
       `UPDATE "JobPosition" SET "plannedUntil" = ?, "wakeAt" = ?, "nextRunAt" = ?, "scheduledRuns" = ?, completed = ?, "activeRuns" = ?,
          "trailingVerdictId" = ?, "lastRunId" = ?, "lastRunStatus" = ?, "lastRunAt" = ? WHERE "jobId" = ?`,
     ),
-    endRevision: db.prepare('UPDATE "Revision" SET "until" = ? WHERE "jobId" = ? AND number = ?'),
-    readyWaits: db.prepare<[Instant], { one: 1 }>(
+    endRevision: prepare(db, 'UPDATE "Revision" SET "until" = ? WHERE "jobId" = ? AND number = ?'),
+    readyWaits: prepare<[Instant], { one: 1 }>(
+      db,
       `SELECT 1 AS one FROM "Run" WHERE status = 'QUEUED' AND "heldBy" IS NULL AND "dueAt" <= ? ORDER BY priority DESC, "dueAt", id LIMIT 1`,
     ),
   }

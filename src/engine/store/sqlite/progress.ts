@@ -1,6 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import { type Instant, SECOND } from '../../../domain/instant.ts'
 import type { AttemptKey } from '../store.ts'
+import { prepare } from './statement.ts'
 import type { Tx, Writer } from './writer.ts'
 
 /** The stream hears of a run's progress no more often than this. */
@@ -21,8 +22,8 @@ export class Progress {
 
   constructor(db: Database) {
     const running = `WHERE id = ? AND status = 'RUNNING'`
-    this.#set = db.prepare(`UPDATE "Run" SET progress = ? ${running} AND attempt = ?`)
-    this.#tell = db.prepare(`UPDATE "Run" SET cursor = ?, "changedAt" = ? ${running}`)
+    this.#set = prepare(db, `UPDATE "Run" SET progress = ? ${running} AND attempt = ?`)
+    this.#tell = prepare(db, `UPDATE "Run" SET cursor = ?, "changedAt" = ? ${running}`)
   }
 
   /** The verb `setProgress`. `writer` takes the events that have to wait. */

@@ -21,33 +21,38 @@ import {
   toPosition,
   toRunRow,
 } from './rows.ts'
+import { prepare } from './statement.ts'
 
 const JOB_ROW = `SELECT ${JOB_WITH_POSITION_COLUMNS} FROM "Job" j JOIN "JobPosition" p ON p."jobId" = j.id`
 
 function statements(db: Database) {
   return {
-    jobById: db.prepare<[string], JobWithPositionRecord>(`${JOB_ROW} WHERE j.id = ? AND j."deletedAt" IS NULL`),
-    jobByName: db.prepare<[string], JobWithPositionRecord>(`${JOB_ROW} WHERE j."liveName" = ?`),
-    jobRow: db.prepare<[string], JobWithPositionRecord>(`${JOB_ROW} WHERE j.id = ?`),
-    job: db.prepare<[string], JobRecord>(`SELECT ${JOB_COLUMNS} FROM "Job" j WHERE j.id = ? AND j."deletedAt" IS NULL`),
-    run: db.prepare<[string], RunRecord>(`SELECT ${RUN_COLUMNS} FROM "Run" r WHERE r.id = ?`),
-    active: db.prepare<[string], ActiveRunRecord>(
+    jobById: prepare<[string], JobWithPositionRecord>(db, `${JOB_ROW} WHERE j.id = ? AND j."deletedAt" IS NULL`),
+    jobByName: prepare<[string], JobWithPositionRecord>(db, `${JOB_ROW} WHERE j."liveName" = ?`),
+    jobRow: prepare<[string], JobWithPositionRecord>(db, `${JOB_ROW} WHERE j.id = ?`),
+    job: prepare<[string], JobRecord>(db, `SELECT ${JOB_COLUMNS} FROM "Job" j WHERE j.id = ? AND j."deletedAt" IS NULL`),
+    run: prepare<[string], RunRecord>(db, `SELECT ${RUN_COLUMNS} FROM "Run" r WHERE r.id = ?`),
+    active: prepare<[string], ActiveRunRecord>(
+      db,
       `SELECT ${ACTIVE_RUN_COLUMNS} FROM "Run" r WHERE r."jobId" = ? AND r."finishedAt" IS NULL ORDER BY r."dueAt", r.id`,
     ),
-    due: db.prepare<[Instant, number], PositionRecord>(
+    due: prepare<[Instant, number], PositionRecord>(
+      db,
       `SELECT ${POSITION_COLUMNS} FROM "JobPosition" p WHERE p."wakeAt" <= ? ORDER BY p."wakeAt" LIMIT ?`,
     ),
-    nextWakeAt: db.prepare<[], { at: Instant }>(
+    nextWakeAt: prepare<[], { at: Instant }>(
+      db,
       `SELECT "wakeAt" AS at FROM "JobPosition" WHERE "wakeAt" IS NOT NULL ORDER BY "wakeAt" LIMIT 1`,
     ),
-    attempts: db.prepare<[string, string], AttemptRecord>(
+    attempts: prepare<[string, string], AttemptRecord>(
+      db,
       `SELECT "runId", number, status, "startedAt", "finishedAt", error, "instanceId", "jobVersion" FROM "Attempt" WHERE "runId" = ?
        UNION ALL
        SELECT id, attempt, "attemptStatus", "attemptStartedAt", "finishedAt", error, "instanceId", "jobVersion" FROM "Run" r
          WHERE id = ? AND attempt > 0 AND NOT EXISTS (SELECT 1 FROM "Attempt" a WHERE a."runId" = r.id AND a.number = r.attempt)
        ORDER BY number`,
     ),
-    setting: db.prepare<[string], { value: string }>('SELECT value FROM "Setting" WHERE name = ?'),
+    setting: prepare<[string], { value: string }>(db, 'SELECT value FROM "Setting" WHERE name = ?'),
   }
 }
 

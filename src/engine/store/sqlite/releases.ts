@@ -1,6 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import type { Instant } from '../../../domain/instant.ts'
 import type { ConcurrencyKeys } from './concurrency.ts'
+import { prepare } from './statement.ts'
 import type { Tx } from './writer.ts'
 
 interface Held {
@@ -12,17 +13,20 @@ interface Held {
 function statements(db: Database) {
   return {
     // A run that waits for its concurrency key has left the wait for its job behind: it counts as one that goes.
-    goesOn: db.prepare<[string], { one: 1 }>(
+    goesOn: prepare<[string], { one: 1 }>(
+      db,
       `SELECT 1 AS one FROM "Run" WHERE "jobId" = ? AND "finishedAt" IS NULL AND "heldBy" IS NOT 'OVERLAP' ORDER BY "dueAt", id LIMIT 1`,
     ),
-    nextOfJob: db.prepare<[string], Held>(
+    nextOfJob: prepare<[string], Held>(
+      db,
       `SELECT id, "jobId", "concurrencyKey" FROM "Run" WHERE "jobId" = ? AND "finishedAt" IS NULL AND "heldBy" = 'OVERLAP' ORDER BY "dueAt", id LIMIT 1`,
     ),
-    nextOfKey: db.prepare<[string], Held>(
+    nextOfKey: prepare<[string], Held>(
+      db,
       `SELECT id, "jobId", "concurrencyKey" FROM "Run" WHERE "concurrencyKey" = ? AND "finishedAt" IS NULL AND "heldBy" = 'CONCURRENCY'
        ORDER BY priority DESC, "dueAt", id LIMIT 1`,
     ),
-    hold: db.prepare(`UPDATE "Run" SET "heldBy" = ?, cursor = ?, "changedAt" = ? WHERE id = ?`),
+    hold: prepare(db, `UPDATE "Run" SET "heldBy" = ?, cursor = ?, "changedAt" = ? WHERE id = ?`),
   }
 }
 

@@ -3,6 +3,7 @@ import type { Instant } from '../../../domain/instant.ts'
 import type { AttemptKey, BegunAttempt, Claim } from '../store.ts'
 import { byClaimOrder } from './plans.ts'
 import type { Runs, StartableRecord } from './runs.ts'
+import { prepare } from './statement.ts'
 import type { Tx } from './writer.ts'
 
 /** Of RETRYING runs whose wait is over so many are looked at, earliest first, before priority decides among them. */
@@ -21,24 +22,30 @@ export const BEGIN_RETRYING = `${READY} WHERE r.status = 'RETRYING' AND r."nextA
 
 function statements(db: Database) {
   return {
-    queued: db.prepare<[Instant, number], ReadyRecord>(BEGIN_QUEUED),
-    retrying: db.prepare<[Instant, number], ReadyRecord>(BEGIN_RETRYING),
-    nextQueued: db.prepare<[number], { at: Instant }>(
+    queued: prepare<[Instant, number], ReadyRecord>(db, BEGIN_QUEUED),
+    retrying: prepare<[Instant, number], ReadyRecord>(db, BEGIN_RETRYING),
+    nextQueued: prepare<[number], { at: Instant }>(
+      db,
       `SELECT "dueAt" AS at FROM "Run" WHERE status = 'QUEUED' AND "heldBy" IS NULL AND priority = ? ORDER BY "dueAt" LIMIT 1`,
     ),
-    nextRetry: db.prepare<[], { at: Instant }>(
+    nextRetry: prepare<[], { at: Instant }>(
+      db,
       `SELECT "nextAttemptAt" AS at FROM "Run" WHERE status = 'RETRYING' ORDER BY "nextAttemptAt" LIMIT 1`,
     ),
-    renew: db.prepare<[Instant, string, number, string], { cancelRequestedAt: Instant | null }>(
+    renew: prepare<[Instant, string, number, string], { cancelRequestedAt: Instant | null }>(
+      db,
       `UPDATE "Run" SET "leaseUntil" = ? WHERE id = ? AND attempt = ? AND status = 'RUNNING' AND "instanceId" = ? RETURNING "cancelRequestedAt"`,
     ),
-    leaseOver: db.prepare<[Instant, number], AttemptKey>(
+    leaseOver: prepare<[Instant, number], AttemptKey>(
+      db,
       `SELECT id AS "runId", attempt FROM "Run" WHERE status = 'RUNNING' AND "leaseUntil" < ? ORDER BY "leaseUntil" LIMIT ?`,
     ),
-    everyAttempt: db.prepare<[number], AttemptKey>(
+    everyAttempt: prepare<[number], AttemptKey>(
+      db,
       `SELECT id AS "runId", attempt FROM "Run" WHERE status = 'RUNNING' ORDER BY "leaseUntil" LIMIT ?`,
     ),
-    cancelOverdue: db.prepare<[Instant, number], AttemptKey>(
+    cancelOverdue: prepare<[Instant, number], AttemptKey>(
+      db,
       `SELECT id AS "runId", attempt FROM "Run" WHERE status = 'RUNNING' AND "cancelRequestedAt" < ? ORDER BY "leaseUntil" LIMIT ?`,
     ),
   }

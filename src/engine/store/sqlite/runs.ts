@@ -5,6 +5,7 @@ import type { BegunAttempt, Claim } from '../store.ts'
 import type { ConcurrencyKeys } from './concurrency.ts'
 import type { Definitions } from './definitions.ts'
 import type { Releases } from './releases.ts'
+import { prepare } from './statement.ts'
 import type { Tx } from './writer.ts'
 
 /** A run that has its row; `heldBy` and `begun` as it was stored. Null where another run of the same occurrence was there before. */
@@ -44,33 +45,39 @@ const NEW_RUN = `id, "jobId", "trigger", occurrence, "scheduledFor", "dueAt", "q
 
 function statements(db: Database) {
   return {
-    insertQueued: db.prepare(
+    insertQueued: prepare(
+      db,
       `INSERT INTO "Run" (${NEW_RUN}, status, "heldBy") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'QUEUED', ?)
        ON CONFLICT ("jobId", occurrence) DO NOTHING`,
     ),
-    insertRunning: db.prepare(
+    insertRunning: prepare(
+      db,
       `INSERT INTO "Run" (${NEW_RUN}, status, attempt, "attemptStatus", "attemptStartedAt", "startedAt", "instanceId", "jobVersion", "leaseUntil")
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'RUNNING', 1, 'RUNNING', ?, ?, ?, ?, ?)
        ON CONFLICT ("jobId", occurrence) DO NOTHING`,
     ),
-    begin: db.prepare(
+    begin: prepare(
+      db,
       `UPDATE "Run" SET status = 'RUNNING', attempt = ?, "attemptStatus" = 'RUNNING', "attemptStartedAt" = ?, "startedAt" = coalesce("startedAt", ?),
          "nextAttemptAt" = NULL, progress = NULL, "instanceId" = ?, "jobVersion" = ?, "leaseUntil" = ?, cursor = ?, "changedAt" = ? WHERE id = ?`,
     ),
-    cancelWaiting: db.prepare(
+    cancelWaiting: prepare(
+      db,
       `UPDATE "Run" SET status = 'CANCELLED', "cancelRequestedAt" = coalesce("cancelRequestedAt", ?), "finishedAt" = ?, "heldBy" = NULL, "nextAttemptAt" = NULL,
          cursor = ?, "changedAt" = ? WHERE id = ?`,
     ),
-    askRunning: db.prepare(`UPDATE "Run" SET "cancelRequestedAt" = ?, cursor = ?, "changedAt" = ? WHERE id = ?`),
-    added: db.prepare(
+    askRunning: prepare(db, `UPDATE "Run" SET "cancelRequestedAt" = ?, cursor = ?, "changedAt" = ? WHERE id = ?`),
+    added: prepare(
+      db,
       `UPDATE "JobPosition" SET "activeRuns" = "activeRuns" + 1, "lastRunId" = ?, "lastRunStatus" = ?, "lastRunAt" = ? WHERE "jobId" = ?`,
     ),
-    ended: db.prepare(
+    ended: prepare(
+      db,
       `UPDATE "JobPosition" SET "activeRuns" = "activeRuns" - 1, "lastRunStatus" = CASE WHEN "lastRunId" = ? THEN ? ELSE "lastRunStatus" END WHERE "jobId" = ?`,
     ),
-    moved: db.prepare(`UPDATE "JobPosition" SET "lastRunStatus" = ? WHERE "jobId" = ? AND "lastRunId" = ?`),
-    active: db.prepare<[string], ActiveRecord>(`${ACTIVE} AND id = ?`),
-    activeOfJob: db.prepare<[string], ActiveRecord>(`${ACTIVE} AND "jobId" = ? ORDER BY "dueAt", id`),
+    moved: prepare(db, `UPDATE "JobPosition" SET "lastRunStatus" = ? WHERE "jobId" = ? AND "lastRunId" = ?`),
+    active: prepare<[string], ActiveRecord>(db, `${ACTIVE} AND id = ?`),
+    activeOfJob: prepare<[string], ActiveRecord>(db, `${ACTIVE} AND "jobId" = ? ORDER BY "dueAt", id`),
   }
 }
 

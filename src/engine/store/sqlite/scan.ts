@@ -1,5 +1,6 @@
 import type { Database, Statement } from 'better-sqlite3'
 import type { PageKey } from '../store.ts'
+import { prepare } from './statement.ts'
 
 /** Rows looked at between two turns of the loop, where a filter may let few of them through. */
 const SLICE = 1_000
@@ -73,7 +74,7 @@ export class Scanner {
     const known = this.#statements.get(sql)
     if (known !== undefined) return known as Statement<unknown[], Row>
     if (this.#statements.size >= STATEMENTS) this.#statements.delete(this.#statements.keys().next().value!)
-    const statement = this.#db.prepare<unknown[], Row>(sql)
+    const statement = prepare<unknown[], Row>(this.#db, sql)
     this.#statements.set(sql, statement as Statement<unknown[], unknown>)
     return statement
   }

@@ -8,6 +8,7 @@ import type { JobChanges } from './jobChanges.ts'
 import type { Releases } from './releases.ts'
 import { writeError } from './rows.ts'
 import type { ActiveRecord, Runs } from './runs.ts'
+import { prepare } from './statement.ts'
 import type { Tx } from './writer.ts'
 
 interface SettlingRecord extends ActiveRecord {
@@ -24,29 +25,34 @@ interface SettlingRecord extends ActiveRecord {
 function statements(db: Database) {
   return {
     // The fence: an attempt that is not RUNNING any more has no row here.
-    running: db.prepare<[string, number], SettlingRecord>(
+    running: prepare<[string, number], SettlingRecord>(
+      db,
       `SELECT r.id, r."jobId", r.status, r."heldBy", r."dueAt", r."startedAt", r."cancelRequestedAt", r."concurrencyKey", r."maxConcurrency",
          r.attempt, r."attemptStartedAt", r."attemptsUsed", r."instanceId", r."jobVersion",
          p.version AS "positionVersion", p."failuresInRow", p.completed
        FROM "Run" r JOIN "JobPosition" p ON p."jobId" = r."jobId"
        WHERE r.id = ? AND r.status = 'RUNNING' AND r.attempt = ?`,
     ),
-    finish: db.prepare(
+    finish: prepare(
+      db,
       `UPDATE "Run" SET status = ?, "attemptStatus" = ?, "attemptsUsed" = ?, output = ?, error = ?, "finishedAt" = ?, "leaseUntil" = NULL,
          cursor = ?, "changedAt" = ? WHERE id = ?`,
     ),
-    goOn: db.prepare(
+    goOn: prepare(
+      db,
       `UPDATE "Run" SET status = 'RETRYING', "attemptStatus" = ?, "attemptsUsed" = ?, output = ?, error = ?, "nextAttemptAt" = ?, "leaseUntil" = NULL,
          cursor = ?, "changedAt" = ? WHERE id = ?`,
     ),
-    archive: db.prepare(
+    archive: prepare(
+      db,
       `INSERT INTO "Attempt" ("runId", number, status, "startedAt", "finishedAt", error, "instanceId", "jobVersion") VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
-    ended: db.prepare(
+    ended: prepare(
+      db,
       `UPDATE "JobPosition" SET "activeRuns" = "activeRuns" - 1, "failuresInRow" = ?, "lastRunStatus" = CASE WHEN "lastRunId" = ? THEN ? ELSE "lastRunStatus" END
        WHERE "jobId" = ?`,
     ),
-    moved: db.prepare(`UPDATE "JobPosition" SET "lastRunStatus" = ? WHERE "jobId" = ? AND "lastRunId" = ?`),
+    moved: prepare(db, `UPDATE "JobPosition" SET "lastRunStatus" = ? WHERE "jobId" = ? AND "lastRunId" = ?`),
   }
 }
 

@@ -23,6 +23,7 @@ import { Running } from './running.ts'
 import { Runs } from './runs.ts'
 import { Scanner } from './scan.ts'
 import { Settling } from './settle.ts'
+import { prepare } from './statement.ts'
 import { STREAM_FLOOR, STREAM_HEAD, Stream, storedHead } from './stream.ts'
 import { Verdicts } from './verdicts.ts'
 import { type Tx, Writer } from './writer.ts'
@@ -68,10 +69,11 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
   const runList = new RunList(scanner)
   const stream = new Stream(scanner)
 
-  const storeHead = db.prepare(
+  const storeHead = prepare(
+    db,
     `INSERT INTO "Setting" (name, value) VALUES ('${STREAM_HEAD}', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
   )
-  const settleSetting = db.prepare('INSERT INTO "Setting" (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING')
+  const settleSetting = prepare(db, 'INSERT INTO "Setting" (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING')
   let consumer: Consumer | null = null
 
   const writer = new Writer(db, storedHead(db), {

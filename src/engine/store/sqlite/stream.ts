@@ -3,6 +3,7 @@ import type { RunRow } from '../store.ts'
 import { RUN_COLUMNS, type RunRecord, toRunRow } from './rows.ts'
 import { ofAnyJob } from './runList.ts'
 import type { Scanner, Source } from './scan.ts'
+import { prepare } from './statement.ts'
 
 /** Settings that the engine keeps for itself. */
 export const STREAM_HEAD = 'streamHead'
@@ -10,12 +11,11 @@ export const STREAM_FLOOR = 'streamFloor'
 
 /** Where the stream of changes stood when the process before this one ended. */
 export function storedHead(db: Database): number {
-  const { head } = db
-    .prepare<[], { head: number }>(
-      `SELECT max(coalesce((SELECT CAST(value AS INTEGER) FROM "Setting" WHERE name = '${STREAM_HEAD}'), 0),
+  const { head } = prepare<[], { head: number }>(
+    db,
+    `SELECT max(coalesce((SELECT CAST(value AS INTEGER) FROM "Setting" WHERE name = '${STREAM_HEAD}'), 0),
          coalesce((SELECT max(cursor) FROM "Run"), 0), coalesce((SELECT max(cursor) FROM "JobEvent"), 0)) AS head`,
-    )
-    .get()!
+  ).get()!
   return head
 }
 

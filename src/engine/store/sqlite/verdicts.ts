@@ -3,6 +3,7 @@ import type { Database } from 'better-sqlite3'
 import { idFactory } from '../../../domain/ids.ts'
 import { DAY, type Instant } from '../../../domain/instant.ts'
 import type { LedgerEntry, VerdictSpan } from '../../../domain/ledger.ts'
+import { prepare } from './statement.ts'
 
 /** A shared row spans no more than this, so that the ledger can be cut by age row by row. */
 const LONGEST_SHARED: number = DAY
@@ -24,11 +25,12 @@ export class Verdicts {
   readonly #extend
 
   constructor(db: Database) {
-    this.#read = db.prepare<[string], VerdictRecord>('SELECT id, revision, verdict, "first", reason, "runId" FROM "Verdict" WHERE id = ?')
-    this.#insert = db.prepare(
+    this.#read = prepare<[string], VerdictRecord>(db, 'SELECT id, revision, verdict, "first", reason, "runId" FROM "Verdict" WHERE id = ?')
+    this.#insert = prepare(
+      db,
       'INSERT INTO "Verdict" (id, "jobId", revision, verdict, "first", "last", count, reason, "runId") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
     )
-    this.#extend = db.prepare('UPDATE "Verdict" SET "last" = ?, count = count + ? WHERE id = ?')
+    this.#extend = prepare(db, 'UPDATE "Verdict" SET "last" = ?, count = count + ? WHERE id = ?')
   }
 
   /**
