@@ -11,7 +11,12 @@ import { openEngine } from '../src/engine/engine.ts'
 import type { BegunAttempt, GuardedPlan, NewJob, Store } from '../src/engine/store/store.ts'
 
 const { values } = parseArgs({
-  options: { jobs: { type: 'string', default: '10000' }, runs: { type: 'string', default: '100000' }, batch: { type: 'string', default: '500' }, rounds: { type: 'string', default: '3' } },
+  options: {
+    jobs: { type: 'string', default: '10000' },
+    runs: { type: 'string', default: '100000' },
+    batch: { type: 'string', default: '500' },
+    rounds: { type: 'string', default: '3' },
+  },
 })
 const JOBS = Number(values.jobs)
 const RUNS = Number(values.runs)
@@ -33,7 +38,12 @@ async function round(): Promise<Round> {
   const quiet = { info() {}, warn() {}, error: (fields: object, message: string) => console.error(message, fields) }
   const engine = await openEngine({ databaseUrl: `file:${join(folder, 'bench.db')}`, instanceId: 'ins_bench', log: quiet })
   const begun: BegunAttempt[] = []
-  engine.queue.start({ instanceId: 'ins_bench', free: () => 1_000_000, leaseUntil: (now) => now + 30_000, deliver: (attempts) => void begun.push(...attempts) })
+  engine.queue.start({
+    instanceId: 'ins_bench',
+    free: () => 1_000_000,
+    leaseUntil: (now) => now + 30_000,
+    deliver: (attempts) => void begun.push(...attempts),
+  })
   try {
     const jobIds = await createJobs(engine.store)
     return await measure(engine.store, jobIds, begun)
@@ -71,7 +81,9 @@ async function measure(store: Store, jobIds: readonly string[], begun: BegunAtte
     }
     planTimes.push(await timed(() => store.commitPlans(plans, now)))
     if (begun.length !== plans.length) throw new Error(`${begun.length} of ${plans.length} runs began`)
-    const reports = begun.splice(0).map(({ runId, attempt }) => ({ runId, attempt, outcome: { kind: 'SUCCEEDED', output: null } as const, now: Date.now(), random: 0 }))
+    const reports = begun
+      .splice(0)
+      .map(({ runId, attempt }) => ({ runId, attempt, outcome: { kind: 'SUCCEEDED', output: null } as const, now: Date.now(), random: 0 }))
     settleTimes.push(await timed(() => store.settle(reports)))
     if (next === jobIds.length) {
       next = 0
@@ -161,7 +173,15 @@ function planOf(jobId: string, number: number, instant: number, now: number): Gu
         },
       },
     ],
-    position: { plannedUntil: instant, wakeAt: instant + EVERY, nextRunAt: instant + EVERY, scheduledRuns: number, completed: false, revisionEnds: null, pauseEnds: false },
+    position: {
+      plannedUntil: instant,
+      wakeAt: instant + EVERY,
+      nextRunAt: instant + EVERY,
+      scheduledRuns: number,
+      completed: false,
+      revisionEnds: null,
+      pauseEnds: false,
+    },
   }
 }
 
@@ -184,7 +204,9 @@ function row(name: string, pick: (round: Round) => number, digits: number): stri
 const rounds: Round[] = []
 for (let i = 0; i < Number(values.rounds); i++) rounds.push(await round())
 
-console.log(`Embedded engine, ${RUNS.toLocaleString('en-US')} runs of ${JOBS.toLocaleString('en-US')} jobs in batches of ${BATCH}, durable; median (least–greatest) of ${rounds.length}`)
+console.log(
+  `Embedded engine, ${RUNS.toLocaleString('en-US')} runs of ${JOBS.toLocaleString('en-US')} jobs in batches of ${BATCH}, durable; median (least–greatest) of ${rounds.length}`,
+)
 console.log(row('plan + begin, runs/s', (one) => one.planPerSecond, 0))
 console.log(row('settle, runs/s', (one) => one.settlePerSecond, 0))
 console.log(row('both, runs/s', (one) => one.runsPerSecond, 0))

@@ -92,7 +92,8 @@ function mapStream(
         const event = await events.next()
         return event.done === true ? { done: true, value: undefined } : { done: false, value: await executed(event.value) }
       } catch (error) {
-        await events.return?.()
+        // What failed already may fail to close too; the first failure is the one to tell.
+        await Promise.resolve(events.return?.()).catch(() => {})
         throw masked(error)
       }
     },

@@ -37,12 +37,14 @@ export interface Server extends Service {
   drain(): void
 }
 
-/** How long a client may take to send its request, so that many slow ones do not hold the server. */
-const TIMEOUTS = {
+const OPTIONS = {
+  // How long a client may take to send its request, so that many slow ones do not hold the server.
   headersTimeout: 10 * SECOND,
   requestTimeout: 30 * SECOND,
   keepAliveTimeout: 30 * SECOND,
   connectionsCheckingInterval: 5 * SECOND,
+  // Clients that offer HTTP/2 with their request (Java's does by default) are answered as they asked.
+  shouldUpgradeCallback: ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() === 'websocket',
 }
 
 /** HTTP, server-sent events and WebSockets on one port. */
@@ -65,7 +67,7 @@ export function createServer({ config, log, services, readiness, schema = apiSch
   })
 
   const answering = new Set<ServerResponse>()
-  const http = createHttpServer(TIMEOUTS, (req, res) => {
+  const http = createHttpServer(OPTIONS, (req, res) => {
     answering.add(res)
     res.once('close', () => answering.delete(res))
     if (draining) res.setHeader('connection', 'close')

@@ -148,6 +148,16 @@ describe('GraphQL over HTTP', () => {
     assert.equal((await ask('{ hello }')).status, 200)
   })
 
+  test('a client that offers HTTP/2 along with its request is answered in HTTP/1.1', async () => {
+    const socket = connect(server.port, '127.0.0.1')
+    const headers = `Host: 127.0.0.1:${server.port}\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA`
+    socket.end(`POST /graphql HTTP/1.1\r\n${headers}\r\nContent-Type: application/json\r\nContent-Length: 19\r\n\r\n{"query":"{hello}"}`)
+    let text = ''
+    for await (const chunk of socket) text += chunk
+    assert.match(text, /^HTTP\/1\.1 200 OK/)
+    assert.match(text, /hello world/)
+  })
+
   test('a body that never ends is cut off', async () => {
     const socket = connect(server.port, '127.0.0.1')
     socket.on('error', () => {})

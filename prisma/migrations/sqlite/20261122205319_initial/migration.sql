@@ -232,7 +232,7 @@ CREATE INDEX "run_retrying" ON "Run"("nextAttemptAt") WHERE "status" = 'RETRYING
 CREATE INDEX "run_concurrency" ON "Run"("concurrencyKey", "priority" DESC, "dueAt", "id") WHERE "concurrencyKey" IS NOT NULL AND "finishedAt" IS NULL;
 
 -- CreateIndex
-CREATE UNIQUE INDEX "run_occurrence" ON "Run"("jobId", "occurrence");
+CREATE UNIQUE INDEX "run_occurrence" ON "Run"("occurrence", "jobId");
 
 -- CreateIndex
 CREATE UNIQUE INDEX "run_idempotency" ON "Run"("jobId", "idempotencyKey") WHERE "idempotencyKey" IS NOT NULL;

@@ -33,6 +33,7 @@ export function claimFile(file: string): { readonly file: string; readonly relea
     // Two paths that lead to one file must meet at one lock.
     const real = realPath(file)
     lock = new Database(`${real}.lock`, { timeout: 0 })
+    lock.pragma('journal_mode = MEMORY')
     lock.exec('BEGIN EXCLUSIVE')
     const held = lock
     return { file: real, release: () => held.close() }
@@ -67,6 +68,7 @@ export function openWriter(file: string): Database.Database {
     db.pragma('foreign_keys = ON')
     db.pragma(`cache_size = -${CACHE_KIB}`)
     db.pragma('temp_store = MEMORY')
+    db.pragma('wal_autocheckpoint = 16000')
     // A write-ahead log that once grew (a long read, a huge batch) is cut back at the next checkpoint.
     db.pragma(`journal_size_limit = ${64 * 1024 * 1024}`)
     return db

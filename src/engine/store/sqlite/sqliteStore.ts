@@ -84,11 +84,14 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
     afterRollback() {
       for (const memory of [keys, definitions, releases, figures, logs]) memory.forget()
     },
+    // A worker that is gone, or breaks its word, has its attempts recovered like those of a process that died.
     deliver(begun) {
-      // A worker that was detached in the meantime has its attempts recovered like those of a process that died.
-      if (consumer === null)
-        log.warn({ attempts: begun.length }, 'attempts began for a worker that has gone; they are recovered when their lease is over')
-      else consumer.deliver(begun)
+      try {
+        if (consumer !== null) consumer.deliver(begun)
+        else log.warn({ attempts: begun.length }, 'attempts began for a worker that is gone; they are recovered')
+      } catch (error) {
+        log.error({ err: error, attempts: begun.length }, 'the worker did not take attempts that began; they are recovered')
+      }
     },
     publish: (hint) => bus.publish(hint),
   })

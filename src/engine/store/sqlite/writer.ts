@@ -137,13 +137,13 @@ export class Writer {
     if (queue.length === 0) return
     const taken: Call[] = []
     try {
-      this.#transaction(queue, taken)
+      this.#announce(this.#transaction(queue, taken))
     } catch (error) {
       // Nothing of this transaction stands. All calls of it hear so; those not yet taken try again in the next.
       if (this.#db.inTransaction) this.#sql.rollback.run()
       this.#surroundings.afterRollback()
       if (taken.length === 0) taken.push(...queue.splice(0))
-      const answer = asUnavailable(error)
+      const answer = taken.length === 1 && !isDatabaseAway(error) ? error : asUnavailable(error)
       for (const call of taken) call.reject(answer)
     }
   }
@@ -154,7 +154,8 @@ export class Writer {
     return FIRST.length > 0 && (oldest === undefined || performance.now() - oldest.since < LONGEST_WAIT) ? FIRST : THEN
   }
 
-  #transaction(queue: Call[], taken: Call[]): void {
+  /** One transaction with the calls that wait, or as many of them as its time allows. */
+  #transaction(queue: Call[], taken: Call[]): Committed {
     const started = performance.now()
     const effects = newEffects()
     const answers: (() => void)[] = []
@@ -162,27 +163,29 @@ export class Writer {
     const cursor = () => ++head
 
     this.#sql.begin.run()
+    // A savepoint makes SQLite copy every page that is changed after it: a batch that is alone in its transaction goes without.
+    const perform = queue.length === 1 ? this.#performAlone : this.#performSafely
     while (queue.length > 0) {
       const call = queue.shift()!
       taken.push(call)
-      answers.push(this.#perform(call, effects, cursor))
+      answers.push(perform.call(this, call, effects, cursor))
       if (performance.now() - started > LONGEST_TRANSACTION) break
     }
     this.#surroundings.beforeCommit(effects, head)
     this.#sql.commit.run()
-
     const moved = head > this.#head
     this.#head = head
-    if (effects.begun.length > 0) this.#surroundings.deliver(effects.begun)
-    for (const answer of answers) answer()
-    if (moved) this.#surroundings.publish({ kind: 'changes', upTo: head })
-    if (effects.wakeAt !== undefined) this.#surroundings.publish({ kind: 'jobs', wakeAt: effects.wakeAt })
-    if (effects.runsWait) this.#surroundings.publish({ kind: 'runs' })
-    if (effects.cancels.length > 0) this.#surroundings.publish({ kind: 'cancels', runIds: effects.cancels })
+    return { effects, answers, moved }
   }
 
-  /** One call in a savepoint of its own; answers what to tell its caller once the commit stands. */
-  #perform(call: Call, shared: Effects, cursor: () => number): () => void {
+  /** One call; answers what to tell its caller once the commit stands. What it throws takes back the whole transaction. */
+  #performAlone(call: Call, effects: Effects, cursor: () => number): () => void {
+    const value = call.work({ cursor, effects, begunBefore: effects.begun.length })
+    return () => call.resolve(value)
+  }
+
+  /** One call among others: what it throws takes back its own part. */
+  #performSafely(call: Call, shared: Effects, cursor: () => number): () => void {
     const effects = newEffects()
     this.#sql.savepoint.run()
     try {
@@ -192,13 +195,30 @@ export class Writer {
       return () => call.resolve(value)
     } catch (error) {
       // Some errors of the disk end the whole transaction by themselves; then no savepoint is left to go back to.
-      if (isDatabaseAway(error) || !this.#db.inTransaction) throw error
+      if (isDatabaseAway(error) || !this.#db.inTransaction) throw asUnavailable(error)
       this.#sql.goBack.run()
       this.#sql.release.run()
       this.#surroundings.afterRollback()
       return () => call.reject(error)
     }
   }
+
+  /** After the commit: work first, then answers, then hints. None of the listeners throws. */
+  #announce({ effects, answers, moved }: Committed): void {
+    const { deliver, publish } = this.#surroundings
+    if (effects.begun.length > 0) deliver(effects.begun)
+    for (const answer of answers) answer()
+    if (moved) publish({ kind: 'changes', upTo: this.#head })
+    if (effects.wakeAt !== undefined) publish({ kind: 'jobs', wakeAt: effects.wakeAt })
+    if (effects.runsWait) publish({ kind: 'runs' })
+    if (effects.cancels.length > 0) publish({ kind: 'cancels', runIds: effects.cancels })
+  }
+}
+
+interface Committed {
+  readonly effects: Effects
+  readonly answers: readonly (() => void)[]
+  readonly moved: boolean
 }
 
 function newEffects(): Effects {
