@@ -31,7 +31,13 @@ const NOTHING: MisfireDecision = { fires: [], coalesced: [], missed: [] }
  * @param stretches the due instants, in ascending stretches without the paused ones
  * @param dueAt of the newest instant
  */
-export function decideMisfires(stretches: readonly Stretch[], policies: Policies, occurrences: Occurrences, dueAt: (instant: Instant) => Instant, now: Instant): MisfireDecision {
+export function decideMisfires(
+  stretches: readonly Stretch[],
+  policies: Policies,
+  occurrences: Occurrences,
+  dueAt: (instant: Instant) => Instant,
+  now: Instant,
+): MisfireDecision {
   const newest = newestIn(stretches, occurrences)
   if (newest === null) return NOTHING
   const cutoff = now - policies.catchupWindow
@@ -53,11 +59,19 @@ export function decideMisfires(stretches: readonly Stretch[], policies: Policies
       return { fires: [newest], coalesced: late, missed }
     case 'NONE': {
       const all = onTime ? late : [...late, newestStretch]
-      return { fires: onTime ? [newest] : [], coalesced: [], missed: [...missed, ...all.map((stretch) => ({ stretch, reason: NOT_CAUGHT_UP }))] }
+      return {
+        fires: onTime ? [newest] : [],
+        coalesced: [],
+        missed: [...missed, ...all.map((stretch) => ({ stretch, reason: NOT_CAUGHT_UP }))],
+      }
     }
     case 'ALL': {
       const { caughtUp, beyond } = newestOf(onTime ? late : [...late, newestStretch], CATCH_UP_LIMIT, occurrences)
-      return { fires: onTime ? [...caughtUp, newest] : caughtUp, coalesced: [], missed: [...missed, ...beyond.map((stretch) => ({ stretch, reason: TOO_MANY }))] }
+      return {
+        fires: onTime ? [...caughtUp, newest] : caughtUp,
+        coalesced: [],
+        missed: [...missed, ...beyond.map((stretch) => ({ stretch, reason: TOO_MANY }))],
+      }
     }
   }
 }

@@ -1,20 +1,9 @@
 import { cronOccurrences } from './cron/cronOccurrences.ts'
 import type { Instant } from './instant.ts'
 import { FIRST_INSTANT, LAST_INSTANT } from './instantRange.ts'
-import type { IntervalSchedule, OnceSchedule, Revision, Schedule } from './schedule.ts'
+import type { IntervalSchedule, Occurrences, OnceSchedule, Revision, Schedule } from './schedule.ts'
 
-/**
- * The nominal instants of a schedule as a strictly increasing sequence that is never enumerated. Objects are small, hold no position
- * and may be kept and shared for as long as the caller likes. All arguments are whole milliseconds.
- */
-export interface Occurrences {
-  /** The first instant strictly after `after`, or null where there is none up to the end of the year 9999. */
-  next(after: Instant): Instant | null
-  /** The last instant at or before `atOrBefore`, or null where there is none. */
-  previous(atOrBefore: Instant): Instant | null
-  /** How many instants lie in (after, upTo]: by arithmetic, whatever the width of the window. */
-  count(after: Instant, upTo: Instant): number
-}
+export type { Occurrences } from './schedule.ts'
 
 /** The instants of a schedule within its `startAt` and `endAt`. `maxRuns` and the revision's borders are not applied. */
 export function occurrencesOf(schedule: Schedule): Occurrences {

@@ -50,9 +50,13 @@ function admit(policy: OverlapPolicy, occupancy: Occupancy, inThePlace: number):
     case 'SKIP':
       return { kind: 'skip', verdict: 'SKIPPED_OVERLAP', reason: 'Another run of the job was active.' }
     case 'BUFFER_ONE':
-      return inThePlace === 0 ? { kind: 'hold' } : { kind: 'skip', verdict: 'SKIPPED_OVERLAP', reason: 'Another run of the job was already waiting.' }
+      return inThePlace === 0
+        ? { kind: 'hold' }
+        : { kind: 'skip', verdict: 'SKIPPED_OVERLAP', reason: 'Another run of the job was already waiting.' }
     case 'BUFFER_ALL':
-      return occupancy.waiting < BUFFER_LIMIT ? { kind: 'hold' } : { kind: 'skip', verdict: 'SKIPPED_LIMIT', reason: 'A thousand runs of the job were already waiting.' }
+      return occupancy.waiting < BUFFER_LIMIT
+        ? { kind: 'hold' }
+        : { kind: 'skip', verdict: 'SKIPPED_LIMIT', reason: 'A thousand runs of the job were already waiting.' }
     case 'CANCEL_OTHER':
       return { kind: 'replace' }
   }

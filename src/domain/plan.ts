@@ -1,6 +1,6 @@
 import type { Instant } from './instant.ts'
-import type { Job, Pause, Position } from './job.ts'
 import { dueAt } from './jitter.ts'
+import type { Job, Pause, Position } from './job.ts'
 import type { LedgerEntry, Plan, PlannedPosition, VerdictSpan } from './ledger.ts'
 import { decideMisfires, type MisfireDecision, type Stretch } from './misfire.ts'
 import type { Occurrences } from './occurrences.ts'
@@ -48,7 +48,9 @@ export function planJob(input: PlanningInput): Plan {
   const spans = [
     ...paused.map(({ stretch, reason }) => spanOf(input, stretch, 'SKIPPED_PAUSED', reason)),
     ...misfires.missed.map(({ stretch, reason }) => spanOf(input, stretch, 'MISSED', reason)),
-    ...misfires.coalesced.map((stretch) => spanOf(input, stretch, fired.coalescedAs.verdict, fired.coalescedAs.reason, fired.coalescedAs.runId)),
+    ...misfires.coalesced.map((stretch) =>
+      spanOf(input, stretch, fired.coalescedAs.verdict, fired.coalescedAs.reason, fired.coalescedAs.runId),
+    ),
     ...fired.skipped,
   ].filter((span) => span !== null)
   const plannedUntil = fired.endsAt ?? Math.max(position.plannedUntil, closing ? now : (newest ?? position.plannedUntil))
@@ -64,7 +66,12 @@ export function planJob(input: PlanningInput): Plan {
       scheduledRuns: position.scheduledRuns + fired.runs.length,
       revisionEnds: fired.endsAt,
       pauseEnds,
-      ...standing({ job: pauseEnds ? { ...job, pause: null } : job, occurrences: input.occurrences, plannedUntil, ended: position.completed || fired.endsAt !== null }),
+      ...standing({
+        job: pauseEnds ? { ...job, pause: null } : job,
+        occurrences: input.occurrences,
+        plannedUntil,
+        ended: position.completed || fired.endsAt !== null,
+      }),
     },
   }
 }
@@ -88,7 +95,11 @@ export function standing(input: {
   const { until } = job.pause
   const afterPause = until === null ? null : occurrences.next(Math.max(plannedUntil, until - 1))
   const wakes = [until, lastDueAt(job, occurrences)].filter((at) => at !== null)
-  return { wakeAt: wakes.length === 0 ? null : Math.min(...wakes), nextRunAt: afterPause === null ? null : dueAt(job.id, job.schedule, afterPause), completed: false }
+  return {
+    wakeAt: wakes.length === 0 ? null : Math.min(...wakes),
+    nextRunAt: afterPause === null ? null : dueAt(job.id, job.schedule, afterPause),
+    completed: false,
+  }
 }
 
 /** The newest instant whose verdict is to be given now. Only the newest of all can still be waiting for its jitter to pass. */
@@ -109,7 +120,10 @@ interface PausedStretch {
   readonly reason: string
 }
 
-function splitByPauses(due: readonly Stretch[], windows: readonly PauseWindow[]): { running: readonly Stretch[]; paused: readonly PausedStretch[] } {
+function splitByPauses(
+  due: readonly Stretch[],
+  windows: readonly PauseWindow[],
+): { running: readonly Stretch[]; paused: readonly PausedStretch[] } {
   let running = due
   const paused: PausedStretch[] = []
   for (const window of windows) {
@@ -187,7 +201,13 @@ function scheduledRun({ job, now, newRunId }: PlanningInput, instant: Instant, a
   }
 }
 
-function spanOf({ occurrences }: PlanningInput, { after, upTo }: Stretch, verdict: NonRunVerdict, reason: string | null, runId: string | null = null): VerdictSpan | null {
+function spanOf(
+  { occurrences }: PlanningInput,
+  { after, upTo }: Stretch,
+  verdict: NonRunVerdict,
+  reason: string | null,
+  runId: string | null = null,
+): VerdictSpan | null {
   const count = occurrences.count(after, upTo)
   if (count === 0) return null
   return { verdict, first: occurrences.next(after)!, last: occurrences.previous(upTo)!, count, reason, runId }
@@ -195,7 +215,10 @@ function spanOf({ occurrences }: PlanningInput, { after, upTo }: Stretch, verdic
 
 /** Ledger entries by instant. After the instant that ended the schedule there are no occurrences, hence no verdicts. */
 function inOrder(runs: readonly NewRun[], spans: readonly VerdictSpan[], endsAt: Instant | null): readonly LedgerEntry[] {
-  const entries: LedgerEntry[] = [...runs.map((run) => ({ kind: 'run' as const, run })), ...spans.map((span) => ({ kind: 'span' as const, span }))]
+  const entries: LedgerEntry[] = [
+    ...runs.map((run) => ({ kind: 'run' as const, run })),
+    ...spans.map((span) => ({ kind: 'span' as const, span })),
+  ]
   const firstOf = (entry: LedgerEntry) => (entry.kind === 'run' ? entry.run.scheduledFor : entry.span.first)
   return entries.filter((entry) => endsAt === null || firstOf(entry) <= endsAt).sort((a, b) => firstOf(a) - firstOf(b))
 }

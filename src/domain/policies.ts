@@ -1,5 +1,5 @@
-import { type Checked, refused, type UserError, userError, valid } from './errors.ts'
 import { formatDuration } from './duration.ts'
+import { type Checked, refused, type UserError, userError, valid } from './errors.ts'
 import { DAY, type Milliseconds } from './instant.ts'
 import { type Backoff, DEFAULT_POLICIES, type MisfirePolicy, type OverlapPolicy, type Policies } from './job.ts'
 
@@ -97,13 +97,25 @@ function outOfBounds(policies: Policies): UserError[] {
 function contradictions(policies: Policies): UserError[] {
   const errors: UserError[] = []
   if (policies.misfire === 'ALL' && !RUNS_EVERYTHING.includes(policies.overlap)) {
-    errors.push(conflict(['misfire'], `Misfire policy ALL runs several instants at once, which overlap policy ${policies.overlap} would skip or cancel. Use BUFFER_ALL or ALLOW_ALL with it.`))
+    errors.push(
+      conflict(
+        ['misfire'],
+        `Misfire policy ALL runs several instants at once, which overlap policy ${policies.overlap} would skip or cancel. Use BUFFER_ALL or ALLOW_ALL with it.`,
+      ),
+    )
   }
   if (policies.catchupWindow < policies.misfireGrace) {
-    errors.push(conflict(['catchupWindow'], `The catch-up window (${formatDuration(policies.catchupWindow)}) is shorter than the misfire grace (${formatDuration(policies.misfireGrace)}): an instant would be on time and too old at once.`))
+    errors.push(
+      conflict(
+        ['catchupWindow'],
+        `The catch-up window (${formatDuration(policies.catchupWindow)}) is shorter than the misfire grace (${formatDuration(policies.misfireGrace)}): an instant would be on time and too old at once.`,
+      ),
+    )
   }
   if (policies.concurrencyKey !== null && policies.maxConcurrency === null) {
-    errors.push(conflict(['maxConcurrency'], 'A concurrencyKey needs a maxConcurrency: how many runs that share the key may be under way at once.'))
+    errors.push(
+      conflict(['maxConcurrency'], 'A concurrencyKey needs a maxConcurrency: how many runs that share the key may be under way at once.'),
+    )
   }
   if (policies.concurrencyKey === null && policies.maxConcurrency !== null) {
     errors.push(conflict(['concurrencyKey'], 'A maxConcurrency needs a concurrencyKey: the name of what the runs share.'))
@@ -122,10 +134,18 @@ function number(path: readonly string[], value: number, least: number, most: num
 
 function duration(path: readonly string[], value: Milliseconds, least: Milliseconds, most: Milliseconds): UserError | null {
   if (value >= least && value <= most) return null
-  return userError('INVALID', ['policies', ...path], `${path.at(-1)} is ${formatDuration(value)}; accepted: ${formatDuration(least)} to ${formatDuration(most)}.`)
+  return userError(
+    'INVALID',
+    ['policies', ...path],
+    `${path.at(-1)} is ${formatDuration(value)}; accepted: ${formatDuration(least)} to ${formatDuration(most)}.`,
+  )
 }
 
 function keyError(key: string | null): UserError | null {
   if (key === null || (key.trim() !== '' && key.length <= MAX_KEY_LENGTH)) return null
-  return userError('INVALID', ['policies', 'concurrencyKey'], `concurrencyKey has ${key.length} characters; accepted: 1 to ${MAX_KEY_LENGTH}, not all blank.`)
+  return userError(
+    'INVALID',
+    ['policies', 'concurrencyKey'],
+    `concurrencyKey has ${key.length} characters; accepted: 1 to ${MAX_KEY_LENGTH}, not all blank.`,
+  )
 }

@@ -69,7 +69,12 @@ export interface NewRun {
 /** What an attempt ended with, as its worker reports it. */
 export type Outcome =
   | { readonly kind: 'SUCCEEDED'; readonly output: string | null }
-  | { readonly kind: 'FAILED'; readonly error: RunError; readonly output: string | null; /** Not before so many milliseconds. */ readonly retryAfter: number | null }
+  | {
+      readonly kind: 'FAILED'
+      readonly error: RunError
+      readonly output: string | null /** Not before so many milliseconds. */
+      readonly retryAfter: number | null
+    }
   | { readonly kind: 'TIMED_OUT'; readonly error: RunError }
   | { readonly kind: 'CANCELLED' }
   | { readonly kind: 'LOST' }

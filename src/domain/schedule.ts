@@ -58,3 +58,16 @@ export interface Revision {
   readonly from: Instant
   readonly until: Instant | null
 }
+
+/**
+ * The nominal instants of a schedule as a strictly increasing sequence that is never enumerated. Objects are small, hold no position
+ * and may be kept and shared for as long as the caller likes. All arguments are whole milliseconds.
+ */
+export interface Occurrences {
+  /** The first instant strictly after `after`, or null where there is none up to the end of the year 9999. */
+  next(after: Instant): Instant | null
+  /** The last instant at or before `atOrBefore`, or null where there is none. */
+  previous(atOrBefore: Instant): Instant | null
+  /** How many instants lie in (after, upTo]: by arithmetic, whatever the width of the window. */
+  count(after: Instant, upTo: Instant): number
+}

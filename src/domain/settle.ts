@@ -33,24 +33,50 @@ export interface Settlement {
  *
  * `random` in [0, 1) feeds the jitter of the wait.
  */
-export function settleAttempt(input: { readonly run: SettlingRun; readonly policies: Policies; readonly outcome: Outcome; readonly now: Instant; readonly random: number }): Settlement {
+export function settleAttempt(input: {
+  readonly run: SettlingRun
+  readonly policies: Policies
+  readonly outcome: Outcome
+  readonly now: Instant
+  readonly random: number
+}): Settlement {
   const { run, policies, outcome, now, random } = input
   const counted = run.attemptsUsed + 1
 
-  if (outcome.kind === 'SUCCEEDED') return { attemptStatus: 'SUCCEEDED', runStatus: 'SUCCEEDED', attemptsUsed: counted, nextAttemptAt: null, error: null, output: outcome.output }
+  if (outcome.kind === 'SUCCEEDED')
+    return {
+      attemptStatus: 'SUCCEEDED',
+      runStatus: 'SUCCEEDED',
+      attemptsUsed: counted,
+      nextAttemptAt: null,
+      error: null,
+      output: outcome.output,
+    }
   if (outcome.kind === 'CANCELLED' || run.cancelRequestedAt !== null) return cancelled(counted)
   if (outcome.kind === 'INTERRUPTED') return goOn('INTERRUPTED', run.attemptsUsed, now, null)
 
   const { status, error, output, mayRetry, delay } = failureOf(outcome, policies, counted, random)
   if (mayRetry && counted < policies.maxAttempts) return { ...goOn(status, counted, now + delay, error), output }
-  return { attemptStatus: status, runStatus: status === 'LOST' ? 'FAILED' : status, attemptsUsed: counted, nextAttemptAt: null, error, output }
+  return {
+    attemptStatus: status,
+    runStatus: status === 'LOST' ? 'FAILED' : status,
+    attemptsUsed: counted,
+    nextAttemptAt: null,
+    error,
+    output,
+  }
 }
 
 function cancelled(attemptsUsed: number): Settlement {
   return { attemptStatus: 'CANCELLED', runStatus: 'CANCELLED', attemptsUsed, nextAttemptAt: null, error: null, output: null }
 }
 
-function goOn(attemptStatus: Settlement['attemptStatus'], attemptsUsed: number, nextAttemptAt: Instant, error: RunError | null): Settlement {
+function goOn(
+  attemptStatus: Settlement['attemptStatus'],
+  attemptsUsed: number,
+  nextAttemptAt: Instant,
+  error: RunError | null,
+): Settlement {
   return { attemptStatus, runStatus: 'RETRYING', attemptsUsed, nextAttemptAt, error, output: null }
 }
 
@@ -62,14 +88,28 @@ interface Failure {
   readonly delay: number
 }
 
-function failureOf(outcome: Extract<Outcome, { kind: 'FAILED' | 'TIMED_OUT' | 'LOST' }>, policies: Policies, used: number, random: number): Failure {
+function failureOf(
+  outcome: Extract<Outcome, { kind: 'FAILED' | 'TIMED_OUT' | 'LOST' }>,
+  policies: Policies,
+  used: number,
+  random: number,
+): Failure {
   switch (outcome.kind) {
     case 'FAILED': {
-      const delay = outcome.retryAfter === null ? backoffDelay(policies.backoff, used, random) : Math.min(Math.max(outcome.retryAfter, 0), MAX_RETRY_AFTER)
+      const delay =
+        outcome.retryAfter === null
+          ? backoffDelay(policies.backoff, used, random)
+          : Math.min(Math.max(outcome.retryAfter, 0), MAX_RETRY_AFTER)
       return { status: 'FAILED', error: outcome.error, output: outcome.output, mayRetry: outcome.error.retryable, delay }
     }
     case 'TIMED_OUT':
-      return { status: 'TIMED_OUT', error: outcome.error, output: null, mayRetry: true, delay: backoffDelay(policies.backoff, used, random) }
+      return {
+        status: 'TIMED_OUT',
+        error: outcome.error,
+        output: null,
+        mayRetry: true,
+        delay: backoffDelay(policies.backoff, used, random),
+      }
     case 'LOST':
       // The worker is gone, not the target: another worker may start at once.
       return { status: 'LOST', error: WORKER_LOST, output: null, mayRetry: true, delay: 0 }

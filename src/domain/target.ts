@@ -42,7 +42,14 @@ function readHttpTarget(input: HttpTargetInput, previous: HttpTarget | null): Ch
   const errors: UserError[] = []
   for (const [index, given] of (input.headers ?? []).entries()) {
     const value = given.value ?? storedSecret(previous, given)
-    if (value === null) errors.push(userError('INVALID', ['target', 'http', 'headers', String(index), 'value'], `The header ${given.name} has no value, and none is stored for a secret header of that name.`))
+    if (value === null)
+      errors.push(
+        userError(
+          'INVALID',
+          ['target', 'http', 'headers', String(index), 'value'],
+          `The header ${given.name} has no value, and none is stored for a secret header of that name.`,
+        ),
+      )
     else headers.push({ name: given.name, value, secret: given.secret })
   }
   if (errors.length > 0) return refused(...errors)

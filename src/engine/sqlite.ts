@@ -19,6 +19,13 @@ export function openSqlite({ databaseUrl, instanceId, log }: EngineOptions): Eng
     const store = sqliteStore({ db, instanceId, bus, log })
     const queue = localQueue({ store, bus, log, now: Date.now })
     const prisma = lazily(() => openPrisma(file))
+    const closing = lazily(async () => {
+      await queue.stop()
+      await bus.close()
+      await prisma.made()?.$disconnect()
+      await store.close()
+      release()
+    })
     return {
       kind: 'SQLITE',
       store,
@@ -27,13 +34,7 @@ export function openSqlite({ databaseUrl, instanceId, log }: EngineOptions): Eng
       get prisma() {
         return prisma.value()
       },
-      async close() {
-        await queue.stop()
-        await bus.close()
-        await prisma.made()?.$disconnect()
-        await store.close()
-        release()
-      },
+      close: () => closing.value(),
     }
   } catch (error) {
     release()

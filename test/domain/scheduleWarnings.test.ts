@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { occurrencesOf } from '../../src/domain/occurrences.ts'
 import type { CronSchedule, Schedule } from '../../src/domain/schedule.ts'
-import { SCHEDULE_WARNING_CODES, type ScheduleWarning, type ScheduleWarningCode, warningsOf } from '../../src/domain/scheduleWarnings.ts'
+import { SCHEDULE_WARNING_CODES, type ScheduleWarning, type ScheduleWarningCode } from '../../src/domain/scheduleWarning.ts'
+import { warningsOf } from '../../src/domain/scheduleWarnings.ts'
 import { at, cron, interval, once } from './scheduleFixtures.ts'
 
 const NOW = at('2026-11-22T10:00:00Z')

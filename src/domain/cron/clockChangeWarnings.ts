@@ -1,7 +1,7 @@
 import { DAY, type Instant, type Milliseconds } from '../instant.ts'
 import { LAST_INSTANT } from '../instantRange.ts'
 import type { CronSchedule } from '../schedule.ts'
-import type { ScheduleWarning } from '../scheduleWarnings.ts'
+import type { ScheduleWarning } from '../scheduleWarning.ts'
 import { wordsOfDuration } from '../words.ts'
 import { type ClockChange, zoneOf } from '../zone/zone.ts'
 import { type WallTime, wallTimesOf } from './walls.ts'

@@ -1,7 +1,6 @@
 import { DAY, type Instant, type Milliseconds } from '../instant.ts'
 import { FIRST_INSTANT, LAST_INSTANT } from '../instantRange.ts'
-import type { Occurrences } from '../occurrences.ts'
-import type { CronSchedule } from '../schedule.ts'
+import type { CronSchedule, Occurrences } from '../schedule.ts'
 import { MEAN_YEAR, REPEATING_SINCE, type Zone, zoneOf } from '../zone/zone.ts'
 import { YEARS_TO_SEE_EVERY_KIND } from './calendar.ts'
 import { type ClockChangePolicies, countIn, firingIn, firstIn, lastIn } from './firing.ts'

@@ -1,6 +1,6 @@
 import { type Milliseconds, SECOND } from '../instant.ts'
 import type { CronSchedule } from '../schedule.ts'
-import type { ScheduleWarning, ScheduleWarningCode } from '../scheduleWarnings.ts'
+import type { ScheduleWarning, ScheduleWarningCode } from '../scheduleWarning.ts'
 import { listed } from '../words.ts'
 import { lengthOfMonth } from './calendar.ts'
 import { datesOfMonth } from './days.ts'
