@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict'
+import { describe, it, type TestContext } from 'node:test'
+import type { Engine } from '../../../src/engine/engine.ts'
+import type { NewLogLine } from '../../../src/engine/store/store.ts'
+import { createJob, LATER, planRun } from '../factories.ts'
+
+type Open = (t: TestContext) => Promise<Engine>
+
+const MEBIBYTE = 1024 * 1024
+
+function line(runId: string, message: string, more: Partial<NewLogLine> = {}): NewLogLine {
+  return { runId, attempt: 1, at: LATER, level: 'INFO', message, fields: null, ...more }
+}
+
+const linesOf = (engine: Engine, runId: string) => engine.prisma.logLine.findMany({ where: { runId }, orderBy: { seq: 'asc' } })
+
+export function logContract(open: Open): void {
+  describe('log lines', () => {
+    it('are numbered by one within their run, in the order they come, over many calls', async (t) => {
+      const engine = await open(t)
+      const job = await createJob(engine.store)
+      const [a, b] = [(await planRun(engine.store, job)).id, (await planRun(engine.store, job)).id]
+      await engine.store.appendLogs([
+        line(a, 'a1', { level: 'ERROR', fields: '{"ü":1}', attempt: 2, at: LATER + 3 }),
+        line(b, 'b1'),
+        line(a, 'a2'),
+      ])
+      await Promise.all([engine.store.appendLogs([line(a, 'a3')]), engine.store.appendLogs([line(a, 'a4'), line(b, 'b2')])])
+      assert.deepEqual(
+        (await linesOf(engine, a)).map(({ seq, message }) => [seq, message]),
+        [
+          [1, 'a1'],
+          [2, 'a2'],
+          [3, 'a3'],
+          [4, 'a4'],
+        ],
+      )
+      assert.deepEqual(
+        (await linesOf(engine, b)).map(({ seq, message }) => [seq, message]),
+        [
+          [1, 'b1'],
+          [2, 'b2'],
+        ],
+      )
+      const [first] = await linesOf(engine, a)
+      assert.deepEqual([first?.level, first?.fields, first?.attempt, first?.at.getTime()], ['ERROR', '{"ü":1}', 2, LATER + 3])
+    })
+
+    it('of a run that is gone are dropped, and the others stay', async (t) => {
+      const engine = await open(t)
+      const { id } = await planRun(engine.store, await createJob(engine.store))
+      await engine.store.appendLogs([line('run_none', 'x'), line(id, 'y')])
+      assert.deepEqual(
+        (await linesOf(engine, id)).map(({ message }) => message),
+        ['y'],
+      )
+      assert.equal(await engine.prisma.logLine.count(), 1)
+    })
+
+    it('of a run are at most 8 MiB: the first stay, the newest stay, and one line says how many were cut', async (t) => {
+      const engine = await open(t)
+      const { id } = await planRun(engine.store, await createJob(engine.store))
+      // 1,200 lines of some 10,000 bytes; "é" has two.
+      const total = 1_200
+      for (let from = 0; from < total; from += 100) {
+        await engine.store.appendLogs(Array.from({ length: 100 }, (_, i) => line(id, `${from + i + 1} ${'é'.repeat(5_000)}`)))
+      }
+      const lines = await linesOf(engine, id)
+      const bytes = lines.reduce((sum, { message }) => sum + Buffer.byteLength(message), 0)
+      assert.ok(bytes <= 8 * MEBIBYTE && bytes > 7.5 * MEBIBYTE, `${bytes} bytes are kept`)
+      const marker = lines.findIndex(({ level }) => level === 'WARN')
+      const cut = Number(/^… (\d+) lines were cut …$/.exec(lines[marker]!.message)?.[1])
+      assert.equal(lines.length, total - cut + 1)
+      const numberOf = (message: string) => Number(message.split(' ')[0])
+      const head = lines.slice(0, marker)
+      const tail = lines.slice(marker + 1)
+      assert.deepEqual(
+        head.map(({ seq, message }) => seq - numberOf(message)),
+        head.map(() => 0),
+      )
+      assert.deepEqual(
+        tail.map(({ seq, message }) => seq - numberOf(message)),
+        tail.map(() => 0),
+      )
+      assert.deepEqual(
+        [head[0]?.seq, lines[marker]?.seq, tail[0]?.seq, tail.at(-1)?.seq],
+        [1, head.length + 1, head.length + cut + 1, total],
+      )
+    })
+  })
+}

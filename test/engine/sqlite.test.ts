@@ -1,0 +1,4 @@
+import { engineContract } from './contract.ts'
+import { openSqliteDatabase } from './openSqlite.ts'
+
+engineContract('SQLite', (t) => openSqliteDatabase(t))
