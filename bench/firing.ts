@@ -1,10 +1,11 @@
 // How late do recurring jobs fire? The product runs as its user starts it, on a fresh SQLite file; the figures come from the runs that it
 // stored, read after it has stopped.
 
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import Database from 'better-sqlite3'
-import { createJobs } from '../test/support/jobs.ts'
+import { createJob, createJobs } from '../test/support/jobs.ts'
 import { type Orrery, startOrrery } from '../test/support/process.ts'
 import { temporaryDirectory } from '../test/support/temporary.ts'
 import { type Figures, type Line, percentile, progress, report, summarize } from './report.ts'
@@ -15,6 +16,7 @@ const HELP = `How late thousands of recurring jobs fire (every 1 to 10 s, equall
   --phases P,P       aligned: all share one anchor, so up to 60 % of them are due at one instant; spread: each has its own (default aligned,spread)
   --window SECONDS   how long is looked at (default 12)
   --concurrency N    ORRERY_CONCURRENCY (default: the product's own)
+  --spin             beside them a job every 2 s whose handler never yields (for (;;) {}), with a timeout of 1 s
   --repetitions N    (default 3)
 
 lag     startedAt - dueAt, as the product reports it: stamped when the run is planned and begun, in whole milliseconds
@@ -37,6 +39,7 @@ const { values } = parseArgs({
     window: { type: 'string', default: '12' },
     concurrency: { type: 'string', default: '' },
     repetitions: { type: 'string', default: '3' },
+    spin: { type: 'boolean', default: false },
     help: { type: 'boolean' },
   },
 })
@@ -60,10 +63,14 @@ const every = (i: number): number => 1000 * (1 + (i % 10))
 
 async function measure({ jobs, phases, window }: Setting): Promise<Figures> {
   const directory = temporaryDirectory()
-  const orrery = await startOrrery({ directory, env: { LOG_LEVEL: 'warn', ORRERY_CONCURRENCY: values.concurrency } })
+  const orrery = await startOrrery({
+    directory,
+    env: { LOG_LEVEL: 'warn', ORRERY_CONCURRENCY: values.concurrency, ORRERY_HANDLERS: HANDLERS },
+  })
   const anchor = Math.ceil(Date.now() / 1000) * 1000
   const phase = (i: number): number => (phases === 'spread' ? Math.floor((i / jobs) * every(i)) : 0)
   await createAll(orrery, jobs, (i) => anchor + phase(i))
+  const spinner = values.spin ? await createJob(orrery.url, SPIN) : null
   const from = anchor + OPENS_AFTER
   if (Date.now() > from) throw new Error(`creating ${jobs} jobs took ${Date.now() - anchor} ms: the window is gone`)
   await delay(from - Date.now())
@@ -76,7 +83,7 @@ async function measure({ jobs, phases, window }: Setting): Promise<Figures> {
     (sum, n) => sum + n,
     0,
   )
-  const runs = readRuns(directory, from, from + window)
+  const runs = readRuns(directory, from, from + window, spinner?.id ?? '')
   return {
     'lag p50 ms': percentile(runs.lags, 0.5),
     'lag p99 ms': percentile(runs.lags, 0.99),
@@ -87,6 +94,7 @@ async function measure({ jobs, phases, window }: Setting): Promise<Figures> {
     due: expected,
     'CPU %': (100 * (after.cpu - before.cpu)) / window,
     'RSS MB': after.rss / 2 ** 20,
+    ...(spinner === null ? {} : { 'spins timed out': runs.timedOut }),
   }
 }
 
@@ -99,21 +107,39 @@ async function createAll(orrery: Orrery, count: number, anchorOf: (i: number) =>
   await createJobs(orrery.url, inputs)
 }
 
+/** A handler that never yields. */
+const HANDLERS = join(import.meta.dirname, '../test/system/fixtures/handlers')
+const SPIN = {
+  name: 'spin',
+  schedule: { interval: { every: '2s' } },
+  target: { handler: { handler: 'spin' } },
+  policies: { timeout: '1s', maxAttempts: 1 },
+}
+
 /** How many `anchor + n * every` lie in [from, to). */
 function instantsBetween(anchor: number, interval: number, from: number, to: number): number {
   return Math.ceil((to - anchor) / interval) - Math.ceil((from - anchor) / interval)
 }
 
-function readRuns(directory: string, from: number, to: number): { lags: Float64Array; ends: Float64Array } {
+interface StoredRuns {
+  readonly lags: Float64Array
+  readonly ends: Float64Array
+  readonly timedOut: number
+}
+
+function readRuns(directory: string, from: number, to: number, spinner: string): StoredRuns {
   const db = new Database(`${directory}/orrery.db`, { readonly: true })
   const rows = db
     .prepare(
-      `SELECT startedAt - dueAt AS lag, finishedAt - dueAt AS ended FROM Run WHERE scheduledFor >= ? AND scheduledFor < ? AND startedAt IS NOT NULL`,
+      'SELECT startedAt - dueAt AS lag, finishedAt - dueAt AS ended FROM Run WHERE scheduledFor >= ? AND scheduledFor < ? AND startedAt IS NOT NULL AND jobId <> ?',
     )
-    .all(from, to) as { lag: number; ended: number | null }[]
+    .all(from, to, spinner) as { lag: number; ended: number | null }[]
+  const { timedOut } = db.prepare(`SELECT count(*) AS timedOut FROM Run WHERE jobId = ? AND status = 'TIMED_OUT'`).get(spinner) as {
+    timedOut: number
+  }
   db.close()
   const ends = rows.flatMap(({ ended }) => (ended === null ? [] : [ended]))
-  return { lags: Float64Array.from(rows, ({ lag }) => lag).sort(), ends: Float64Array.from(ends).sort() }
+  return { lags: Float64Array.from(rows, ({ lag }) => lag).sort(), ends: Float64Array.from(ends).sort(), timedOut }
 }
 
 if (values.help) console.log(HELP)

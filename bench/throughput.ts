@@ -1,7 +1,6 @@
 // How many runs a second go through the whole path: planned by the scheduler, stored, begun, performed, settled with their history, each
 // step durable? The product is stopped for a while with jobs that miss nothing (misfire ALL); at the next start it has all their instants
 // to catch up with, and does so as fast as it can.
-import { copyFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -14,7 +13,7 @@ import { type Figures, progress, report, summarize } from './report.ts'
 const HELP = `Runs a second, from plan to history: the catching up after a stop, with the built-in handler noop.
 
   --jobs N           jobs that fire every second (default 2000)
-  --down SECONDS     how long the product is stopped (default 40): jobs times seconds runs to catch up with, at most 1,000 a job
+  --down SECONDS     how long the product is stopped (default 20): jobs times seconds runs to catch up with, at most 1,000 a job
   --concurrency N    ORRERY_CONCURRENCY (default 1000)
   --repetitions N    (default 3)
 
@@ -24,27 +23,26 @@ batch   the time from the start of the process to the last end, its own start in
 const { values } = parseArgs({
   options: {
     jobs: { type: 'string', default: '2000' },
-    down: { type: 'string', default: '40' },
+    down: { type: 'string', default: '20' },
     concurrency: { type: 'string', default: '1000' },
     repetitions: { type: 'string', default: '3' },
     help: { type: 'boolean' },
   },
 })
 async function main(jobs: number, down: number, concurrency: string, repetitions: number): Promise<void> {
-  const prepared = temporaryDirectory()
-  progress(`creating ${jobs} jobs`)
-  const stoppedAt = await prepare(prepared, jobs, concurrency)
-  progress(`down for ${down / 1000} s`)
-  await delay(down - (Date.now() - stoppedAt))
   const results: Figures[] = []
   for (let i = 1; i <= repetitions; i++) {
-    progress(`repetition ${i} of ${repetitions}`)
+    progress(`repetition ${i} of ${repetitions}: creating ${jobs} jobs`)
     const directory = temporaryDirectory()
-    mkdirSync(directory, { recursive: true })
-    copyFileSync(join(prepared, 'orrery.db'), join(directory, 'orrery.db'))
+    const stoppedAt = await prepare(directory, jobs, concurrency)
+    progress(`down for ${down / 1000} s`)
+    await delay(down - (Date.now() - stoppedAt))
+    progress('catching up')
     results.push(await measure(directory, stoppedAt, concurrency))
   }
-  report('throughput', repetitions, [{ setting: `${jobs} jobs caught up with, ${concurrency} at once`, summary: summarize(results) }])
+  report('throughput', repetitions, [
+    { setting: `${jobs} jobs caught up with after ${down / 1000} s, ${concurrency} at once`, summary: summarize(results) },
+  ])
 }
 
 /** A database whose jobs have an instant every second from now on. */
@@ -68,7 +66,9 @@ async function measure(directory: string, stoppedAt: number, concurrency: string
   const orrery = await startOrrery({ directory, env: { LOG_LEVEL: 'warn', ORRERY_CONCURRENCY: concurrency } })
   const db = new Database(join(directory, 'orrery.db'), { readonly: true })
   const waiting = db.prepare('SELECT 1 FROM JobPosition WHERE plannedUntil < ? LIMIT 1')
-  const open = db.prepare('SELECT 1 FROM Run WHERE finishedAt IS NULL AND scheduledFor > ? AND scheduledFor <= ? LIMIT 1')
+  const open = db.prepare(
+    'SELECT 1 FROM Run WHERE finishedAt IS NULL AND scheduledFor > ? AND scheduledFor <= ? ORDER BY scheduledFor DESC LIMIT 1',
+  )
   while (waiting.get(startedAt) !== undefined || open.get(stoppedAt, startedAt) !== undefined) await delay(100)
   const { rss } = orrery.usage()
   await orrery.kill('SIGTERM')

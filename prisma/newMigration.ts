@@ -31,13 +31,12 @@ export async function readPostgresModel(): Promise<string> {
   return generator.stampPostgres(readModel())
 }
 
-/** What SQLite's migrations lack of the model; empty where nothing. */
-export async function sqliteDifference(): Promise<string> {
+/** What SQLite's migrations lack of a model; empty where nothing. */
+export async function sqliteDifference(model = readModel()): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'orrery-migration-'))
   try {
     const file = join(folder, 'migrated.db')
     if (existsSync(SQLITE_MIGRATIONS)) migrateFile(file)
-    const model = readModel()
     const engine = await sqliteSchemaEngine(model, `file:${file}`)
     return await migrationSql(
       engine,

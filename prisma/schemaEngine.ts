@@ -35,7 +35,7 @@ async function load(): Promise<Bindings> {
   const wasm = new WebAssembly.Module(readFileSync(glue.replace(/\.js$/, '.wasm')))
   const { exports } = new WebAssembly.Instance(wasm, { './schema_engine_bg.js': module })
   module.__wbg_set_wasm(exports)
-  ;(exports['__wbindgen_start'] as () => void)()
+  ;(exports.__wbindgen_start as () => void)()
   return module
 }
 

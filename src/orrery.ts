@@ -65,9 +65,36 @@ export function createOrrery(config: Config, log: Log): Orrery {
       const commands = createCommands({ store, now, targetRules: performers.rules })
       const stream = createRunStream({ store, bus, log })
       const scheduler = new Scheduler({ store, bus, log, now, randomBytes: (bytes) => randomFillSync(bytes) })
-      const worker = new Worker({ store, queue, bus, performers, log, instanceId, concurrency: config.concurrency, lease: config.lease, drainTimeout: config.drainTimeout, now, leaseNow, random })
+      const worker = new Worker({
+        store,
+        queue,
+        bus,
+        performers,
+        log,
+        instanceId,
+        concurrency: config.concurrency,
+        lease: config.lease,
+        drainTimeout: config.drainTimeout,
+        now,
+        leaseNow,
+        random,
+      })
       const recovering = { store, log, now, leaseNow, random }
-      const server = createServer({ config, log, services: { store, prisma: engine.prisma, engineKind: engine.kind, commands, handlers: () => performers.handlers, stream, now, version: VERSION }, readiness: () => readiness(engine, scheduler, worker) })
+      const server = createServer({
+        config,
+        log,
+        services: {
+          store,
+          prisma: engine.prisma,
+          engineKind: engine.kind,
+          commands,
+          handlers: () => performers.handlers,
+          stream,
+          now,
+          version: VERSION,
+        },
+        readiness: () => readiness(engine, scheduler, worker),
+      })
 
       // What a dead process left is ended before anything new begins; the API answers last, when all behind it does.
       await recover(recovering, { everything: true })

@@ -20,12 +20,16 @@ export function periodicService(tasks: readonly PeriodicTask[], log: Log): Servi
       for (const { name, every, runOnce } of tasks) {
         // `async`: a task that threw synchronously would end the process and never run again.
         const round = async () => {
-          const running = runOnce().catch((error: unknown) => log.error({ err: error, task: name }, 'a periodic task failed; it comes round again'))
+          const running = runOnce().catch((error: unknown) =>
+            log.error({ err: error, task: name }, 'a periodic task failed; it comes round again'),
+          )
           underWay.add(running)
           await running
           underWay.delete(running)
         }
-        scheduler.addSimpleIntervalJob(new SimpleIntervalJob({ milliseconds: every }, new AsyncTask(name, round), { id: name, preventOverrun: true }))
+        scheduler.addSimpleIntervalJob(
+          new SimpleIntervalJob({ milliseconds: every }, new AsyncTask(name, round), { id: name, preventOverrun: true }),
+        )
       }
     },
     async stop() {

@@ -71,7 +71,7 @@ builder.queryFields((t) => ({
 
 type Filter = typeof JobFilter.$inferInput
 
-/** A page of jobs. Where pages are to be remembered between two changes, this is the place. */
+/** A page of jobs. */
 function listJobs(
   context: ApiContext,
   given: Filter,

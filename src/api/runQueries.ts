@@ -78,7 +78,7 @@ builder.objectFields(JobType, (t) => ({
   }),
 }))
 
-/** A page of runs. Where pages are to be remembered between two changes, this is the place. */
+/** A page of runs. */
 function listRuns(
   { store }: ApiContext,
   filter: RunListFilter,

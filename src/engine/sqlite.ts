@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import type { Database } from 'better-sqlite3'
 import type * as Generated from '../generated/sqlite/client.ts'
 import { localBus } from './bus/localBus.ts'
 import { migrate } from './migrate.ts'
@@ -11,8 +12,9 @@ import { sqliteStore } from './store/sqlite/sqliteStore.ts'
 /** The embedded engine: one SQLite file, one process. Migrates the file first. Throws EngineStartError. */
 export function openSqlite({ databaseUrl, instanceId, log }: EngineOptions): Engine {
   const { file, release } = claimFile(databaseFile(databaseUrl))
+  let db: Database | undefined
   try {
-    const db = openWriter(file)
+    db = openWriter(file)
     const applied = migrate(db)
     if (applied.length > 0) log.info({ file, migrations: applied }, 'migrated the database')
     const bus = localBus(log)
@@ -37,6 +39,7 @@ export function openSqlite({ databaseUrl, instanceId, log }: EngineOptions): Eng
       close: () => closing.value(),
     }
   } catch (error) {
+    db?.close()
     release()
     throw error
   }

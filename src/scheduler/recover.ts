@@ -25,7 +25,8 @@ export interface RecoverDeps {
  */
 export async function recover(deps: RecoverDeps, { everything }: { readonly everything: boolean }): Promise<number> {
   const lost = await endAll(deps, { kind: 'LOST' }, () => deps.store.lostAttempts({ now: deps.leaseNow(), everything, limit: BATCH }))
-  if (lost > 0) deps.log.warn({ attempts: lost }, everything ? 'ended the attempts that the last process left' : 'ended attempts whose lease ran out')
+  if (lost > 0)
+    deps.log.warn({ attempts: lost }, everything ? 'ended the attempts that the last process left' : 'ended attempts whose lease ran out')
   const overdue = await endAll(deps, { kind: 'CANCELLED' }, () => deps.store.overdueCancels(deps.now() - CANCEL_DEADLINE, BATCH))
   return lost + overdue
 }
@@ -35,7 +36,9 @@ async function endAll({ store, now, random }: RecoverDeps, outcome: Outcome, fin
   for (;;) {
     const attempts = await find()
     if (attempts.length === 0) return ended
-    await store.settle(attempts.map((attempt) => ({ runId: attempt.runId, attempt: attempt.attempt, outcome, now: now(), random: random() })))
+    await store.settle(
+      attempts.map((attempt) => ({ runId: attempt.runId, attempt: attempt.attempt, outcome, now: now(), random: random() })),
+    )
     ended += attempts.length
   }
 }

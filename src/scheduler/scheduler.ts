@@ -118,7 +118,10 @@ export class Scheduler implements Service {
     try {
       return planJob({ job, position, active, now, occurrences, maintenance: [], closing: false, newRunId: () => this.#newId('run', now) })
     } catch (error) {
-      this.#deps.log.error({ err: error, jobId: job.id, schedule: job.schedule }, 'a job could not be planned; it is looked at again in a minute')
+      this.#deps.log.error(
+        { err: error, jobId: job.id, schedule: job.schedule },
+        'a job could not be planned; it is looked at again in a minute',
+      )
       const { plannedUntil, scheduledRuns, nextRunAt, completed } = position
       const waiting = { plannedUntil, scheduledRuns, nextRunAt, completed, wakeAt: now + QUARANTINE, revisionEnds: null, pauseEnds: false }
       return { jobId: job.id, revision: job.revision, entries: [], cancels: [], position: waiting }

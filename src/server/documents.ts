@@ -5,8 +5,8 @@ import { validateDocument } from '../api/validation.ts'
 /** No honest document comes near: GraphiQL's introspection has about 400 tokens. */
 const MAX_TOKENS = 4_000
 
-/** About what a token costs in memory once parsed: the token itself, its part of a node and of that node's location. */
-const BYTES_A_TOKEN = 400
+/** About what a token costs in memory once parsed: the token itself, its part of a node, of that node's location and of its plan. */
+const BYTES_A_TOKEN = 700
 const MAX_ENTRIES = 1_000
 const MAX_BYTES = 32 * 1_048_576
 

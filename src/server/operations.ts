@@ -1,7 +1,8 @@
-import { createSourceEventStream, type ExecutionResult, execute, type GraphQLError, type GraphQLSchema } from 'graphql'
+import { createSourceEventStream, type ExecutionResult, type GraphQLError, type GraphQLSchema } from 'graphql'
 import type { Viewer } from '../api/context.ts'
 import { type ErrorLog, maskError } from '../api/errors.ts'
 import { createDocuments, type OperationParams, type Prepared } from './documents.ts'
+import { createExecutor } from './execution.ts'
 
 /** Who asks, and the id under which the log and masked errors speak of it. */
 export interface Caller {
@@ -35,23 +36,26 @@ export interface OperationsDeps {
 
 export function createOperations({ schema, contextFor, log }: OperationsDeps): Operations {
   const documents = createDocuments(schema)
+  const execute = createExecutor(schema)
 
   async function run(prepared: Prepared, params: OperationParams, caller: Caller): Promise<Answer> {
     const masking = { requestId: caller.requestId, log }
     const { document, operation } = prepared
-    const args = {
-      schema,
-      document,
-      operationName: operation.name?.value,
-      variableValues: params.variables ?? {},
-    }
+    const variables = params.variables ?? {}
+    const context = () => contextFor(caller.viewer, caller.requestId)
     const executed = async (rootValue?: unknown): Promise<ExecutionResult> => {
-      const result = await execute({ ...args, rootValue, contextValue: contextFor(caller.viewer, caller.requestId) })
+      const result = await execute({ document, operation, variables, rootValue, context })
       return result.errors === undefined ? result : { ...result, errors: result.errors.map((error) => maskError(error, masking)) }
     }
     try {
       if (operation.operation !== 'subscription') return asAnswer(await executed())
-      const source = await createSourceEventStream({ ...args, contextValue: contextFor(caller.viewer, caller.requestId) })
+      const source = await createSourceEventStream({
+        schema,
+        document,
+        operationName: operation.name?.value,
+        variableValues: variables,
+        contextValue: context(),
+      })
       if (!isAsyncIterable(source)) return { kind: 'refused', errors: (source.errors ?? []).map((error) => maskError(error, masking)) }
       return { kind: 'stream', stream: mapStream(source, executed, (error) => maskError(error, masking)) }
     } catch (error) {

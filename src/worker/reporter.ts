@@ -34,7 +34,7 @@ export class Reporter {
   #dropped = 0
   #timer: NodeJS.Timeout | undefined
   #writing: Promise<void> | null = null
-  #inFlight = 0
+  #unsettled = 0
   #abandoned = false
 
   constructor(deps: ReporterDeps) {
@@ -56,12 +56,13 @@ export class Reporter {
     clearTimeout(giveUp)
   }
 
-  /** Outcomes that are not yet durable. */
+  /** Outcomes that are not yet durable; a large output counts for several. */
   get unsettled(): number {
-    return this.#outcomes.length + this.#inFlight
+    return this.#unsettled
   }
 
   report(attempt: AttemptKey, outcome: Outcome): void {
+    this.#unsettled += weightOf(outcome)
     this.#outcomes.push({ runId: attempt.runId, attempt: attempt.attempt, outcome, now: this.#deps.now(), random: this.#deps.random() })
     void this.#flush()
   }
@@ -112,11 +113,9 @@ export class Reporter {
       this.#outcomes = []
       this.#lines = []
       this.#progress.clear()
-      this.#inFlight = outcomes.length
       if (lines.length > 0) await this.#untilWritten('log lines', () => this.#deps.store.appendLogs(lines))
       if (progress.length > 0) await this.#untilWritten('progress', () => this.#deps.store.setProgress(progress, this.#deps.now()))
       if (outcomes.length > 0) await this.#settle(outcomes)
-      this.#inFlight = 0
       if (this.#dropped > 0) {
         this.#deps.log.warn({ lines: this.#dropped }, 'log lines came faster than they could be stored; the newest were dropped')
         this.#dropped = 0
@@ -136,6 +135,7 @@ export class Reporter {
           'an outcome came after its attempt had been ended by somebody else; it changes nothing',
         )
     }
+    for (const { outcome } of outcomes) this.#unsettled -= weightOf(outcome)
     this.#deps.settled()
   }
 
@@ -150,6 +150,12 @@ export class Reporter {
     }
     return null
   }
+}
+
+/** Outputs reach 64 KiB: counted by 8 KiB, so that ten thousand unsettled outcomes stay below 80 MB whatever they hold. */
+function weightOf(outcome: Outcome): number {
+  const output = outcome.kind === 'SUCCEEDED' || outcome.kind === 'FAILED' ? outcome.output : null
+  return 1 + Math.floor((output?.length ?? 0) / 8_192)
 }
 
 function cut(message: string): string {

@@ -8,7 +8,7 @@ import { type Execution, execute, type Performers } from './execute.ts'
 import { Reporter } from './reporter.ts'
 
 /** Outcomes that may wait for their commit before no more work is taken: memory stays bounded while a database is away. */
-const UNSETTLED_LIMIT = 2_000
+const UNSETTLED_LIMIT = 10_000
 
 export interface WorkerDeps {
   readonly store: Store

@@ -87,7 +87,7 @@ export interface Store {
   /** Rows by id in the order asked, null where there is none. */
   jobRows(ids: readonly string[]): Promise<readonly (JobRow | null)[]>
   runRows(ids: readonly string[]): Promise<readonly (RunRow | null)[]>
-  /** One page by keyset. At most `limit` rows; the caller asks for one more than it shows. */
+  /** One page by keyset. At most `limit` rows; the caller asks for one more than it shows. Rows may be shared by all who read them. */
   listJobs(query: JobListQuery): Promise<readonly JobRow[]>
   /** How many jobs match, or null above 10,000. */
   countJobs(filter: JobListFilter): Promise<number | null>

@@ -213,6 +213,9 @@ CREATE INDEX "position_wake_at" ON "JobPosition"("wakeAt") WHERE ("wakeAt" IS NO
 CREATE INDEX "position_next_run_at" ON "JobPosition"("nextRunAt", "jobId");
 
 -- CreateIndex
+CREATE INDEX "position_last_run_at" ON "JobPosition"("lastRunAt", "jobId");
+
+-- CreateIndex
 CREATE INDEX "job_tag_job" ON "JobTag"("jobId");
 
 -- CreateIndex

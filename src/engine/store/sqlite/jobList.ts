@@ -1,6 +1,7 @@
 import type { JobState } from '../../../domain/job.ts'
 import { foldCase } from '../searchText.ts'
 import type { JobListFilter, JobListQuery, JobOrderField, JobRow } from '../store.ts'
+import type { Remembered } from './remembered.ts'
 import { JOB_WITH_POSITION_COLUMNS, type JobWithPositionRecord, toJobRow } from './rows.ts'
 import type { Condition, OrderOf, Scanner, Source } from './scan.ts'
 
@@ -37,12 +38,23 @@ const ORDERS: Readonly<Record<JobOrderField, Ordered>> = {
 /** The verbs `listJobs` and `countJobs`. */
 export class JobList {
   readonly #scanner: Scanner
+  readonly #remembered: Remembered
 
-  constructor(scanner: Scanner) {
+  constructor(scanner: Scanner, remembered: Remembered) {
     this.#scanner = scanner
+    this.#remembered = remembered
   }
 
-  async list({ filter, orderBy, ...paging }: JobListQuery): Promise<readonly JobRow[]> {
+  list(query: JobListQuery): Promise<readonly JobRow[]> {
+    return this.#remembered.answer(questionOf('jobs', query.filter, query), () => this.#read(query), sizeOf)
+  }
+
+  count(filter: JobListFilter): Promise<number | null> {
+    const read = () => this.#scanner.count(this.#source(filter, 'NAME'), filtersOf(filter))
+    return this.#remembered.answer(questionOf('number of jobs', filter), read, () => 0)
+  }
+
+  async #read({ filter, orderBy, ...paging }: JobListQuery): Promise<readonly JobRow[]> {
     const source = this.#source(filter, orderBy.field)
     const rows = await this.#scanner.page<JobWithPositionRecord>(source, JOB_WITH_POSITION_COLUMNS, filtersOf(filter), {
       ...paging,
@@ -51,17 +63,22 @@ export class JobList {
     return rows.map(toJobRow)
   }
 
-  count(filter: JobListFilter): Promise<number | null> {
-    const source = this.#source(filter, 'NAME')
-    return this.#scanner.count(source, filtersOf(filter))
-  }
-
   #source(filter: JobListFilter, field: JobOrderField): Source {
     const ordered = ORDERS[field]
     const rare = (filter.tags ?? []).map(hasTag).find((tag) => this.#scanner.isNarrow('"JobTag" t', tag, NARROW))
     if (rare === undefined) return { ...ordered, narrow: false }
     return { from: BY_TAG, keys: BY_TAG, within: [rare, LIVES], also: [], order: ordered.order, narrow: true }
   }
+}
+
+/** The time of asking is part of a question only where it is asked what is paused then. */
+function questionOf(kind: string, filter: JobListFilter, query?: JobListQuery): string {
+  return JSON.stringify([kind, { ...query, filter: { ...filter, now: filter.state === null ? null : filter.now } }])
+}
+
+/** A row has about a thousand characters besides what its user wrote. */
+function sizeOf(rows: readonly JobRow[]): number {
+  return rows.reduce((sum, { job }) => sum + 1_000 + (job.payload?.length ?? 0) + (job.description?.length ?? 0), 0)
 }
 
 function hasTag(tag: string): Condition {

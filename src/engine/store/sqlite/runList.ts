@@ -1,5 +1,6 @@
 import type { RunListFilter, RunListQuery, RunOrderField, RunRow } from '../store.ts'
 import { isOneOf } from './jobList.ts'
+import type { Remembered } from './remembered.ts'
 import { RUN_COLUMNS, type RunRecord, toRunRow } from './rows.ts'
 import type { Condition, OrderOf, Scanner, Source } from './scan.ts'
 
@@ -22,18 +23,32 @@ const ORDERS: Readonly<Record<RunOrderField, OrderOf>> = {
 /** The verbs `listRuns` and `countRuns`. */
 export class RunList {
   readonly #scanner: Scanner
+  readonly #remembered: Remembered
 
-  constructor(scanner: Scanner) {
+  constructor(scanner: Scanner, remembered: Remembered) {
     this.#scanner = scanner
+    this.#remembered = remembered
   }
 
-  async list({ filter, orderBy, ...paging }: RunListQuery): Promise<readonly RunRow[]> {
+  list(query: RunListQuery): Promise<readonly RunRow[]> {
+    return this.#remembered.answer(JSON.stringify(['runs', query]), () => this.#read(query), sizeOf)
+  }
+
+  count(filter: RunListFilter): Promise<number | null> {
+    return this.#remembered.answer(
+      JSON.stringify(['number of runs', filter]),
+      () => this.#count(filter),
+      () => 0,
+    )
+  }
+
+  async #read({ filter, orderBy, ...paging }: RunListQuery): Promise<readonly RunRow[]> {
     const { source, filters } = this.#source(filter, orderBy.field)
     const rows = await this.#scanner.page<RunRecord>(source, RUN_COLUMNS, filters, { ...paging, direction: orderBy.direction })
     return rows.map(toRunRow)
   }
 
-  count(filter: RunListFilter): Promise<number | null> {
+  #count(filter: RunListFilter): Promise<number | null> {
     const bounded = filter.scheduledFrom !== null || filter.scheduledTo !== null
     const { source, filters } = this.#source(filter, bounded ? 'SCHEDULED_FOR' : 'QUEUED_AT')
     return this.#scanner.count(source, filters)
@@ -60,6 +75,20 @@ export class RunList {
       return { source: { ...wide, within: window }, filters: filtersOf({ ...filter, scheduledFrom: null, scheduledTo: null }) }
     return { source: { ...wide, within: [] }, filters: filtersOf(filter) }
   }
+}
+
+/** A row has about a thousand characters besides what handlers wrote. */
+function sizeOf(rows: readonly RunRow[]): number {
+  return rows.reduce(
+    (sum, run) =>
+      sum +
+      1_000 +
+      (run.payload?.length ?? 0) +
+      (run.output?.length ?? 0) +
+      (run.error?.message.length ?? 0) +
+      (run.error?.stack?.length ?? 0),
+    0,
+  )
 }
 
 function narrowed(from: string, order: OrderOf) {

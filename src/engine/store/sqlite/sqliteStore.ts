@@ -5,6 +5,7 @@ import type { Bus } from '../../bus/bus.ts'
 import type { Log } from '../../ports.ts'
 import type { Consumer } from '../../queue/queue.ts'
 import type { Store } from '../store.ts'
+import { reading } from './availability.ts'
 import { Changes } from './changes.ts'
 import { ConcurrencyKeys } from './concurrency.ts'
 import { Definitions } from './definitions.ts'
@@ -18,6 +19,7 @@ import { Plans, type Starting } from './plans.ts'
 import { Progress } from './progress.ts'
 import { Reads } from './reads.ts'
 import { Releases } from './releases.ts'
+import { Remembered } from './remembered.ts'
 import { RunList } from './runList.ts'
 import { Running } from './running.ts'
 import { Runs } from './runs.ts'
@@ -65,8 +67,10 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
   const keeping = new Keeping(db)
   const reads = new Reads(db)
   const scanner = new Scanner(db)
-  const jobList = new JobList(scanner)
-  const runList = new RunList(scanner)
+  let commits = 0
+  const remembered = new Remembered(() => commits)
+  const jobList = new JobList(scanner, remembered)
+  const runList = new RunList(scanner, remembered)
   const stream = new Stream(scanner)
 
   const storeHead = prepare(
@@ -78,6 +82,8 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
 
   const writer = new Writer(db, storedHead(db), {
     beforeCommit(effects, head) {
+      // Counted before the commit, and whether it succeeds or not: nobody reads in between, for a transaction is one piece of work.
+      commits++
       figures.write(effects)
       if (head > writer.head) storeHead.run(String(head))
     },
@@ -116,34 +122,34 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
     changeJob: (jobId, decide, options) => writer.write((tx) => commands.changeJob(tx, jobId, decide, options?.idempotencyKey ?? null)),
     changeRun: (runId, decide) => writer.write((tx) => commands.changeRun(tx, runId, decide)),
 
-    duePositions: async (now, limit) => reads.duePositions(now, limit),
-    nextWakeAt: async () => reads.nextWakeAt(),
-    jobsById: async (ids) => reads.jobsById(ids),
-    activeRuns: async (jobIds) => reads.activeRuns(jobIds),
+    duePositions: (now, limit) => reading(() => reads.duePositions(now, limit)),
+    nextWakeAt: () => reading(() => reads.nextWakeAt()),
+    jobsById: (ids) => reading(() => reads.jobsById(ids)),
+    activeRuns: (jobIds) => reading(() => reads.activeRuns(jobIds)),
     commitPlans: (guarded, now) => writer.write((tx) => plans.commit(tx, guarded, now, startingFor(tx, now)), 'FIRST'),
 
     beginReady: (claim, limit) => writer.write((tx) => running.begin(tx, claim, limit), 'FIRST'),
-    nextReadyAt: async () => running.nextReadyAt(),
+    nextReadyAt: () => reading(() => running.nextReadyAt()),
     renewLeases: (attempts, holder, leaseUntil) => writer.write(() => running.renew(attempts, holder, leaseUntil)),
-    settle: (reports) => writer.write((tx) => settling.settle(tx, reports)),
-    lostAttempts: async (query) => running.lost(query),
-    overdueCancels: async (askedBefore, limit) => running.overdueCancels(askedBefore, limit),
+    settle: (reports) => writer.write((tx) => settling.settle(tx, reports), 'LAST'),
+    lostAttempts: (query) => reading(() => running.lost(query)),
+    overdueCancels: (askedBefore, limit) => reading(() => running.overdueCancels(askedBefore, limit)),
     appendLogs: (lines) => writer.write(() => logs.append(lines)),
     setProgress: (updates, now) => writer.write((tx) => progress.set(tx, writer, updates, now)),
 
-    job: async (by) => reads.job(by),
-    run: async (id) => reads.run(id),
-    jobRows: async (ids) => reads.jobRows(ids),
-    runRows: async (ids) => ids.map((id) => reads.run(id)),
-    listJobs: (query) => jobList.list(query),
-    countJobs: (filter) => jobList.count(filter),
-    listRuns: (query) => runList.list(query),
-    countRuns: (filter) => runList.count(filter),
-    attempts: async (runIds) => reads.attempts(runIds),
+    job: (by) => reading(() => reads.job(by)),
+    run: (id) => reading(() => reads.run(id)),
+    jobRows: (ids) => reading(() => reads.jobRows(ids)),
+    runRows: (ids) => reading(() => ids.map((id) => reads.run(id))),
+    listJobs: (query) => reading(() => jobList.list(query)),
+    countJobs: (filter) => reading(() => jobList.count(filter)),
+    listRuns: (query) => reading(() => runList.list(query)),
+    countRuns: (filter) => reading(() => runList.count(filter)),
+    attempts: (runIds) => reading(() => reads.attempts(runIds)),
 
     streamHead: async () => writer.head,
-    streamFloor: async () => Number(reads.setting(STREAM_FLOOR) ?? 0),
-    runChanges: (query) => stream.runChanges(query),
+    streamFloor: () => reading(() => Number(reads.setting(STREAM_FLOOR) ?? 0)),
+    runChanges: (query) => reading(() => stream.runChanges(query)),
 
     async removeDeleted(limit) {
       let removed = 0
@@ -152,7 +158,7 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
       }
       return removed
     },
-    setting: async (name) => reads.setting(name),
+    setting: (name) => reading(() => reads.setting(name)),
     settleSetting: (name, value) =>
       writer.write(() => {
         settleSetting.run(name, value)

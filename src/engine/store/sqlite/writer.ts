@@ -4,6 +4,7 @@ import type { FinalStatus } from '../../../domain/run.ts'
 import type { Hint } from '../../bus/bus.ts'
 import { StoreUnavailable } from '../../errors.ts'
 import type { BegunAttempt } from '../store.ts'
+import { asUnavailable, isDatabaseAway } from './availability.ts'
 
 /** What a call leaves to be done with the commit that it shares: told, delivered and counted only if that commit stands. */
 export interface Effects {
@@ -53,8 +54,11 @@ export interface Surroundings {
   publish(hint: Hint): void
 }
 
-/** Those of rank FIRST bring runs to their start; they do not wait behind what merely records. */
-export type Rank = 'FIRST' | 'THEN'
+/**
+ * FIRST brings runs to their start; THEN is what callers wait for; LAST records what has ended. The earlier ranks go before the later
+ * ones, so that at an instant with thousands of runs the last of them does not start behind the ends of the first.
+ */
+export type Rank = 'FIRST' | 'THEN' | 'LAST'
 
 interface Call {
   readonly work: (tx: Tx) => unknown
@@ -65,8 +69,8 @@ interface Call {
 
 /** A transaction ends after so long, in ms, and the calls left over wait for the next turn of the loop. */
 const LONGEST_TRANSACTION = 8
-/** Calls of rank THEN are passed over for so long at most, in ms. */
-const LONGEST_WAIT = 20
+/** Calls of a later rank are passed over for so long at most, in ms. */
+const LONGEST_WAIT = { THEN: 20, LAST: 250 } as const
 
 /**
  * The single writer. Calls made in one turn of the loop share one transaction and one flush to the disk (group commit); each has a
@@ -82,7 +86,7 @@ const LONGEST_WAIT = 20
 export class Writer {
   readonly #db: Database
   readonly #surroundings: Surroundings
-  readonly #waiting: Record<Rank, Call[]> = { FIRST: [], THEN: [] }
+  readonly #waiting: Record<Rank, Call[]> = { FIRST: [], THEN: [], LAST: [] }
   readonly #sql: Readonly<Record<'begin' | 'commit' | 'rollback' | 'savepoint' | 'release' | 'goBack', Statement<[]>>>
   #scheduled = false
   #closed = false
@@ -118,7 +122,7 @@ export class Writer {
 
   /** Commits what waits and takes nothing more. */
   close(): void {
-    while (this.#waiting.FIRST.length + this.#waiting.THEN.length > 0) this.#flush()
+    while (this.#next().length > 0) this.#flush()
     this.#closed = true
   }
 
@@ -128,7 +132,7 @@ export class Writer {
     setImmediate(() => {
       this.#scheduled = false
       this.#flush()
-      if (this.#waiting.FIRST.length + this.#waiting.THEN.length > 0) this.#schedule()
+      if (this.#next().length > 0) this.#schedule()
     })
   }
 
@@ -148,10 +152,13 @@ export class Writer {
     }
   }
 
+  /** The queue whose turn it is; an empty one where nothing waits. */
   #next(): Call[] {
-    const { FIRST, THEN } = this.#waiting
-    const oldest = THEN[0]
-    return FIRST.length > 0 && (oldest === undefined || performance.now() - oldest.since < LONGEST_WAIT) ? FIRST : THEN
+    const { FIRST, THEN, LAST } = this.#waiting
+    if (hasWaited(THEN, LONGEST_WAIT.THEN)) return THEN
+    if (hasWaited(LAST, LONGEST_WAIT.LAST)) return LAST
+    if (FIRST.length > 0) return FIRST
+    return THEN.length > 0 ? THEN : LAST
   }
 
   /** One transaction with the calls that wait, or as many of them as its time allows. */
@@ -221,6 +228,11 @@ interface Committed {
   readonly moved: boolean
 }
 
+function hasWaited(queue: readonly Call[], limit: number): boolean {
+  const oldest = queue[0]
+  return oldest !== undefined && performance.now() - oldest.since >= limit
+}
+
 function newEffects(): Effects {
   return { runsWait: false, wakeAt: undefined, cancels: [], begun: [], ended: [], skipped: [] }
 }
@@ -238,17 +250,4 @@ function merge(into: Effects, from: Effects): void {
 export function earlier(a: Instant | null | undefined, b: Instant | null): Instant | null {
   if (a === undefined || a === null) return b
   return b === null ? a : Math.min(a, b)
-}
-
-/** Errors of the calls themselves: a broken constraint, a wrong statement. All others mean that the database is away. */
-const CALLERS_FAULT = /^SQLITE_(CONSTRAINT|ERROR|MISUSE|MISMATCH|RANGE|TOOBIG|ABORT)/
-
-function isDatabaseAway(error: unknown): boolean {
-  const code = (error as { code?: unknown } | null)?.code
-  return error instanceof StoreUnavailable || (typeof code === 'string' && code.startsWith('SQLITE_') && !CALLERS_FAULT.test(code))
-}
-
-function asUnavailable(error: unknown): StoreUnavailable {
-  if (error instanceof StoreUnavailable) return error
-  return new StoreUnavailable(error instanceof Error ? error.message : String(error), { cause: error })
 }
