@@ -48,7 +48,7 @@ test('every link between the documents leads somewhere', () => {
 
 test('the README tells of every variable and its default', () => {
   const rows = new Map<string, string[]>()
-  for (const [, names, defaults] of read('README.md').matchAll(/^\| (`[A-Z].*?`) \| (.*?) \|/gm)) {
+  for (const [, names, defaults] of read('README.md').matchAll(/^\| *(`[A-Z][^|]*?) *\| *([^|]*?) *\|/gm)) {
     const values = [...defaults!.matchAll(/`([^`]+)`/g)].map(([, value]) => value!)
     const variables = [...names!.matchAll(/`([^`]+)`/g)].map(([, name]) => name!)
     variables.forEach((name, i) => {
