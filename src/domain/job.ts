@@ -119,7 +119,7 @@ export interface Job {
 /** Where the planner stands with a job, and what lists show of its runs. */
 export interface Position {
   readonly jobId: string
-  /** The job's version as of its last command. */
+  /** Of the definition: rises with every change of the job, whoever made it. Only ever compared with earlier values of itself. */
   readonly version: number
   /** Every instant up to and including this one has its verdict. */
   readonly plannedUntil: Instant

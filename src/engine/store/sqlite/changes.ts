@@ -35,7 +35,7 @@ function statements(db: Database) {
       `SELECT id AS "runId", "idempotencyHash" AS hash, "queuedAt" FROM "Run" WHERE "jobId" = ? AND "idempotencyKey" = ?`,
     ),
     freeKey: prepare(db, 'UPDATE "Run" SET "idempotencyKey" = NULL WHERE "jobId" = ? AND "idempotencyKey" = ?'),
-    retryNow: prepare(db, `UPDATE "Run" SET "nextAttemptAt" = ?, cursor = ?, "changedAt" = ? WHERE id = ? AND status = 'RETRYING'`),
+    retryNow: prepare(db, `UPDATE "Run" SET "nextAttemptAt" = ?, cursor = ?, "changedAt" = ? WHERE id = ?`),
   }
 }
 
@@ -86,6 +86,7 @@ export class Changes {
         this.#parts.releases.followUp(tx, write.now)
         break
       case 'retry-now':
+        if (row?.status !== 'RETRYING') break
         this.#sql.retryNow.run(write.now, tx.cursor(), write.now, runId)
         tx.effects.runsWait = true
         break
