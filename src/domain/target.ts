@@ -1,4 +1,5 @@
 import { type Checked, refused, type UserError, userError, valid } from './errors.ts'
+import { ANY_SUCCESS } from './expectStatus.ts'
 import type { HttpHeader, HttpMethod, HttpTarget, Target } from './job.ts'
 
 export interface TargetInput {
@@ -23,8 +24,6 @@ export interface HttpHeaderInput {
 
 /** What a job does whose target was left out. */
 export const DEFAULT_TARGET: Target = Object.freeze({ kind: 'handler', handler: 'log' })
-
-const ANY_SUCCESS: readonly string[] = Object.freeze(['2xx'])
 
 /**
  * The target that an input describes. Secrets that the input leaves out are taken from `previous`, the target as it stands; whether

@@ -109,6 +109,10 @@ export function settlingContract(open: Open): void {
       )
       assert.deepEqual(await attempts(), [[1, 'TIMED_OUT', 0, 5, 'TIMEOUT']])
       const [second] = await beginAll(store, LATER + 1_005)
+      assert.deepEqual(await attempts(), [
+        [1, 'TIMED_OUT', 0, 5, 'TIMEOUT'],
+        [2, 'RUNNING', 1_005, null, null],
+      ])
       assert.equal(await settleOne(store, second!, failed(), LATER + 1_010), 'FAILED')
       assert.deepEqual(await attempts(), [
         [1, 'TIMED_OUT', 0, 5, 'TIMEOUT'],

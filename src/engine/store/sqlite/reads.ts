@@ -48,7 +48,8 @@ function statements(db: Database) {
       db,
       `SELECT "runId", number, status, "startedAt", "finishedAt", error, "instanceId", "jobVersion" FROM "Attempt" WHERE "runId" = ?
        UNION ALL
-       SELECT id, attempt, "attemptStatus", "attemptStartedAt", "finishedAt", error, "instanceId", "jobVersion" FROM "Run" r
+       SELECT id, attempt, "attemptStatus", "attemptStartedAt", "finishedAt", CASE WHEN status = 'RUNNING' THEN NULL ELSE error END,
+         "instanceId", "jobVersion" FROM "Run" r
          WHERE id = ? AND attempt > 0 AND NOT EXISTS (SELECT 1 FROM "Attempt" a WHERE a."runId" = r.id AND a.number = r.attempt)
        ORDER BY number`,
     ),
