@@ -48,13 +48,13 @@ function statements(db: Database) {
     insertQueued: prepare(
       db,
       `INSERT INTO "Run" (${NEW_RUN}, status, "heldBy") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'QUEUED', ?)
-       ON CONFLICT (occurrence, "jobId") DO NOTHING`,
+       ON CONFLICT ("jobId", occurrence) DO NOTHING`,
     ),
     insertRunning: prepare(
       db,
       `INSERT INTO "Run" (${NEW_RUN}, status, attempt, "attemptStatus", "attemptStartedAt", "startedAt", "instanceId", "jobVersion", "leaseUntil")
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'RUNNING', 1, 'RUNNING', ?, ?, ?, ?, ?)
-       ON CONFLICT (occurrence, "jobId") DO NOTHING`,
+       ON CONFLICT ("jobId", occurrence) DO NOTHING`,
     ),
     begin: prepare(
       db,
