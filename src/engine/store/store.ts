@@ -1,8 +1,30 @@
 import type { Instant, Milliseconds } from '../../domain/instant.ts'
-import type { Job, JobState, Policies, Position, Target } from '../../domain/job.ts'
-import type { Plan } from '../../domain/ledger.ts'
-import type { ActiveRun, AttemptStatus, LogLevel, NewRun, Outcome, RunError, RunStatus, RunTrigger } from '../../domain/run.ts'
-import type { Revision } from '../../domain/schedule.ts'
+import type { Job, Position } from '../../domain/job.ts'
+import type { ActiveRun } from '../../domain/run.ts'
+import type { JobListFilter, JobListQuery, RunListFilter, RunListQuery } from './lists.ts'
+import type { JobRow, RunRow, AttemptRow } from './rows.ts'
+import type {
+  NewJob,
+  CreateResult,
+  JobSnapshot,
+  JobWrite,
+  ChangeResult,
+  RunSnapshot,
+  RunWrite,
+  RunChangeResult,
+  GuardedPlan,
+  Claim,
+  AttemptKey,
+  BegunAttempt,
+  AttemptReport,
+  SettleResult,
+  NewLogLine,
+} from './writes.ts'
+
+// The port is this file; its vocabulary stands in the three beside it and is known through it alone.
+export * from './lists.ts'
+export type * from './rows.ts'
+export type * from './writes.ts'
 
 /**
  * The durable record, in the words of the domain. One contract suite (test/engine) holds for every engine.
@@ -120,228 +142,6 @@ export interface Store {
   /** Stores `value` where `name` has none; answers what now stands there. */
   settleSetting(name: string, value: string): Promise<string>
   close(): Promise<void>
-}
-
-export interface NewJob {
-  readonly job: Job
-  readonly revision: Revision
-  readonly position: Position
-}
-
-export type CreateResult = { readonly ok: true } | { readonly ok: false; readonly existingId: string }
-
-export interface JobSnapshot {
-  readonly job: Job
-  readonly position: Position
-  readonly active: readonly ActiveRun[]
-  /** The run of this job that holds the idempotency key asked for, if any. */
-  readonly idempotent: { readonly runId: string; readonly hash: string; readonly queuedAt: Instant } | null
-}
-
-/** What a command writes of a job. Absent parts stay as they are. */
-export interface JobWrite {
-  /** The job as it shall stand, version raised by the caller. */
-  readonly job?: Job
-  /** Verdicts up to the moment of the command, under the old settings. Always written before the rest. */
-  readonly plan?: Plan
-  /** The position as the command leaves it: overrides what the plan said. */
-  readonly position?: Partial<Pick<Position, 'plannedUntil' | 'wakeAt' | 'nextRunAt' | 'scheduledRuns' | 'failuresInRow' | 'completed'>>
-  /** Closes the open revision and opens this one. */
-  readonly newRevision?: { readonly closeAt: Instant; readonly open: Revision }
-  /** Runs besides the plan's: manual ones. */
-  readonly runs?: readonly NewRun[]
-  /** Active runs to cancel: QUEUED and RETRYING ones end at once, RUNNING ones are asked. */
-  readonly cancels?: readonly string[]
-  /** Marks the job deleted and frees its name. */
-  readonly delete?: boolean
-  /** What the stream of jobs is told. */
-  readonly event: 'CREATED' | 'UPDATED' | 'DELETED' | null
-  readonly now: Instant
-  /** Frees this idempotency key on the run that holds it (it is older than its 24 hours). */
-  readonly freeIdempotencyKey?: string
-}
-
-export type ChangeResult<Refusal> =
-  | { readonly kind: 'written'; readonly job: Job }
-  | { readonly kind: 'refused'; readonly refusal: Refusal }
-  /** The write would give the job the name of another living one. */
-  | { readonly kind: 'name-taken'; readonly existingId: string }
-
-export interface RunSnapshot {
-  readonly run: RunRow
-  readonly job: Job
-  readonly position: Position
-  readonly active: readonly ActiveRun[]
-}
-
-export type RunWrite =
-  /** QUEUED and RETRYING end CANCELLED at once; RUNNING is asked. */
-  | { readonly kind: 'cancel'; readonly now: Instant }
-  /** A RETRYING run may start now. */
-  | { readonly kind: 'retry-now'; readonly now: Instant }
-  | { readonly kind: 'nothing' }
-
-export type RunChangeResult<Refusal> = { readonly kind: 'written' } | { readonly kind: 'refused'; readonly refusal: Refusal }
-
-export interface GuardedPlan {
-  readonly plan: Plan
-  readonly from: Pick<Position, 'plannedUntil' | 'version' | 'activeRuns'>
-}
-
-/** Who begins attempts, until when the claim holds without renewal, and the clock. */
-export interface Claim {
-  readonly instanceId: string
-  readonly now: Instant
-  readonly leaseUntil: Instant
-}
-
-/** The fence: a write that ends or prolongs an attempt names both. */
-export interface AttemptKey {
-  readonly runId: string
-  readonly attempt: number
-}
-
-/** An attempt that has durably begun: all that a worker needs. Target and policies are as read at its start. */
-export interface BegunAttempt extends AttemptKey {
-  readonly jobId: string
-  readonly jobName: string
-  readonly jobVersion: number
-  readonly target: Target
-  readonly policies: Policies
-  readonly trigger: RunTrigger
-  readonly scheduledFor: Instant
-  readonly dueAt: Instant
-  readonly startedAt: Instant
-  readonly coalesced: number
-  /** JSON text or null. */
-  readonly payload: string | null
-}
-
-export interface AttemptReport extends AttemptKey {
-  readonly outcome: Outcome
-  readonly now: Instant
-  /** In [0, 1): for the jitter of a retry. */
-  readonly random: number
-}
-
-export type SettleResult = { readonly kind: 'settled'; readonly status: RunStatus } | { readonly kind: 'stale' }
-
-export interface NewLogLine extends AttemptKey {
-  readonly at: Instant
-  readonly level: LogLevel
-  readonly message: string
-  /** JSON text or null. */
-  readonly fields: string | null
-}
-
-/** A job as lists and pages show it. */
-export interface JobRow {
-  readonly job: Job
-  readonly position: Position
-  readonly lastRunStatus: RunStatus | null
-  readonly lastRunAt: Instant | null
-}
-
-/** A run as stored, its newest attempt included. */
-export interface RunRow {
-  readonly id: string
-  readonly jobId: string
-  readonly trigger: RunTrigger
-  readonly status: RunStatus
-  readonly occurrence: Instant | null
-  readonly scheduledFor: Instant
-  readonly dueAt: Instant
-  readonly queuedAt: Instant
-  readonly startedAt: Instant | null
-  readonly finishedAt: Instant | null
-  readonly cancelRequestedAt: Instant | null
-  readonly heldBy: 'OVERLAP' | 'CONCURRENCY' | null
-  readonly priority: number
-  readonly concurrencyKey: string | null
-  readonly coalesced: number
-  readonly payload: string | null
-  readonly output: string | null
-  readonly error: RunError | null
-  readonly progress: number | null
-  readonly attempt: number
-  readonly attemptStatus: AttemptStatus | null
-  readonly attemptStartedAt: Instant | null
-  readonly attemptsUsed: number
-  readonly nextAttemptAt: Instant | null
-  readonly instanceId: string | null
-  readonly jobVersion: number | null
-  readonly leaseUntil: Instant | null
-  readonly rerunOfId: string | null
-  readonly triggeredBy: string | null
-  readonly idempotencyHash: string | null
-  /** Position of its newest change in the stream. */
-  readonly cursor: number
-  readonly changedAt: Instant
-}
-
-export interface AttemptRow {
-  readonly runId: string
-  readonly number: number
-  readonly status: AttemptStatus
-  readonly startedAt: Instant
-  readonly finishedAt: Instant | null
-  readonly error: RunError | null
-  readonly instanceId: string | null
-  readonly jobVersion: number
-}
-
-export const JOB_ORDER_FIELDS = ['NAME', 'NEXT_RUN_AT', 'LAST_RUN_AT', 'CREATED_AT', 'UPDATED_AT'] as const
-export type JobOrderField = (typeof JOB_ORDER_FIELDS)[number]
-export const RUN_ORDER_FIELDS = ['SCHEDULED_FOR', 'QUEUED_AT', 'FINISHED_AT'] as const
-export type RunOrderField = (typeof RUN_ORDER_FIELDS)[number]
-
-export interface JobListFilter {
-  readonly state: readonly JobState[] | null
-  /** Case-folded by the store. */
-  readonly search: string | null
-  /** All of these. */
-  readonly tags: readonly string[] | null
-  readonly handler: string | null
-  readonly lastRunStatus: readonly RunStatus[] | null
-  /** For what is paused now. */
-  readonly now: Instant
-}
-
-/** Where a page ended: the value it was ordered by (null where the row has none) and the id. Nulls come last both ways. */
-export interface PageKey {
-  readonly value: string | number | null
-  readonly id: string
-}
-
-export interface JobListQuery {
-  readonly filter: JobListFilter
-  readonly orderBy: { readonly field: JobOrderField; readonly direction: 'ASC' | 'DESC' }
-  readonly after: PageKey | null
-  readonly before: PageKey | null
-  /** `true`: the last rows before `before`, still answered in the list's own order. */
-  readonly fromEnd: boolean
-  readonly limit: number
-}
-
-export interface RunListFilter {
-  readonly jobIds: readonly string[] | null
-  readonly status: readonly RunStatus[] | null
-  readonly trigger: readonly RunTrigger[] | null
-  /** Inclusive. */
-  readonly scheduledFrom: Instant | null
-  /** Exclusive. */
-  readonly scheduledTo: Instant | null
-  /** All of these, on the run's job. */
-  readonly tags: readonly string[] | null
-}
-
-export interface RunListQuery {
-  readonly filter: RunListFilter
-  readonly orderBy: { readonly field: RunOrderField; readonly direction: 'ASC' | 'DESC' }
-  readonly after: PageKey | null
-  readonly before: PageKey | null
-  readonly fromEnd: boolean
-  readonly limit: number
 }
 
 /** Renewal needs a margin: a third of the lease. */

@@ -1,0 +1,61 @@
+import type { Instant } from '../../domain/instant.ts'
+import type { Job, Position } from '../../domain/job.ts'
+import type { AttemptStatus, RunError, RunStatus, RunTrigger } from '../../domain/run.ts'
+
+// What reads of the store answer.
+
+/** A job as lists and pages show it. */
+export interface JobRow {
+  readonly job: Job
+  readonly position: Position
+  readonly lastRunStatus: RunStatus | null
+  readonly lastRunAt: Instant | null
+}
+
+/** A run as stored, its newest attempt included. */
+export interface RunRow {
+  readonly id: string
+  readonly jobId: string
+  readonly trigger: RunTrigger
+  readonly status: RunStatus
+  readonly occurrence: Instant | null
+  readonly scheduledFor: Instant
+  readonly dueAt: Instant
+  readonly queuedAt: Instant
+  readonly startedAt: Instant | null
+  readonly finishedAt: Instant | null
+  readonly cancelRequestedAt: Instant | null
+  readonly heldBy: 'OVERLAP' | 'CONCURRENCY' | null
+  readonly priority: number
+  readonly concurrencyKey: string | null
+  readonly coalesced: number
+  readonly payload: string | null
+  readonly output: string | null
+  readonly error: RunError | null
+  readonly progress: number | null
+  readonly attempt: number
+  readonly attemptStatus: AttemptStatus | null
+  readonly attemptStartedAt: Instant | null
+  readonly attemptsUsed: number
+  readonly nextAttemptAt: Instant | null
+  readonly instanceId: string | null
+  readonly jobVersion: number | null
+  readonly leaseUntil: Instant | null
+  readonly rerunOfId: string | null
+  readonly triggeredBy: string | null
+  readonly idempotencyHash: string | null
+  /** Position of its newest change in the stream. */
+  readonly cursor: number
+  readonly changedAt: Instant
+}
+
+export interface AttemptRow {
+  readonly runId: string
+  readonly number: number
+  readonly status: AttemptStatus
+  readonly startedAt: Instant
+  readonly finishedAt: Instant | null
+  readonly error: RunError | null
+  readonly instanceId: string | null
+  readonly jobVersion: number
+}

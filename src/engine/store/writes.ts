@@ -1,0 +1,120 @@
+import type { Instant } from '../../domain/instant.ts'
+import type { Job, Policies, Position, Target } from '../../domain/job.ts'
+import type { Plan } from '../../domain/ledger.ts'
+import type { ActiveRun, LogLevel, NewRun, Outcome, RunStatus, RunTrigger } from '../../domain/run.ts'
+import type { Revision } from '../../domain/schedule.ts'
+import type { RunRow } from './rows.ts'
+
+// What the store is told to write, and what it answers to that.
+
+export interface NewJob {
+  readonly job: Job
+  readonly revision: Revision
+  readonly position: Position
+}
+
+export type CreateResult = { readonly ok: true } | { readonly ok: false; readonly existingId: string }
+
+export interface JobSnapshot {
+  readonly job: Job
+  readonly position: Position
+  readonly active: readonly ActiveRun[]
+  /** The run of this job that holds the idempotency key asked for, if any. */
+  readonly idempotent: { readonly runId: string; readonly hash: string; readonly queuedAt: Instant } | null
+}
+
+/** What a command writes of a job. Absent parts stay as they are. */
+export interface JobWrite {
+  /** The job as it shall stand, version raised by the caller. */
+  readonly job?: Job
+  /** Verdicts up to the moment of the command, under the old settings. Always written before the rest. */
+  readonly plan?: Plan
+  /** The position as the command leaves it: overrides what the plan said. */
+  readonly position?: Partial<Pick<Position, 'plannedUntil' | 'wakeAt' | 'nextRunAt' | 'scheduledRuns' | 'failuresInRow' | 'completed'>>
+  /** Closes the open revision and opens this one. */
+  readonly newRevision?: { readonly closeAt: Instant; readonly open: Revision }
+  /** Runs besides the plan's: manual ones. */
+  readonly runs?: readonly NewRun[]
+  /** Active runs to cancel: QUEUED and RETRYING ones end at once, RUNNING ones are asked. */
+  readonly cancels?: readonly string[]
+  /** Marks the job deleted and frees its name. */
+  readonly delete?: boolean
+  /** What the stream of jobs is told. */
+  readonly event: 'CREATED' | 'UPDATED' | 'DELETED' | null
+  readonly now: Instant
+  /** Frees this idempotency key on the run that holds it (it is older than its 24 hours). */
+  readonly freeIdempotencyKey?: string
+}
+
+export type ChangeResult<Refusal> =
+  | { readonly kind: 'written'; readonly job: Job }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+  /** The write would give the job the name of another living one. */
+  | { readonly kind: 'name-taken'; readonly existingId: string }
+
+export interface RunSnapshot {
+  readonly run: RunRow
+  readonly job: Job
+  readonly position: Position
+  readonly active: readonly ActiveRun[]
+}
+
+export type RunWrite =
+  /** QUEUED and RETRYING end CANCELLED at once; RUNNING is asked. */
+  | { readonly kind: 'cancel'; readonly now: Instant }
+  /** A RETRYING run may start now. */
+  | { readonly kind: 'retry-now'; readonly now: Instant }
+  | { readonly kind: 'nothing' }
+
+export type RunChangeResult<Refusal> = { readonly kind: 'written' } | { readonly kind: 'refused'; readonly refusal: Refusal }
+
+export interface GuardedPlan {
+  readonly plan: Plan
+  readonly from: Pick<Position, 'plannedUntil' | 'version' | 'activeRuns'>
+}
+
+/** Who begins attempts, until when the claim holds without renewal, and the clock. */
+export interface Claim {
+  readonly instanceId: string
+  readonly now: Instant
+  readonly leaseUntil: Instant
+}
+
+/** The fence: a write that ends or prolongs an attempt names both. */
+export interface AttemptKey {
+  readonly runId: string
+  readonly attempt: number
+}
+
+/** An attempt that has durably begun: all that a worker needs. Target and policies are as read at its start. */
+export interface BegunAttempt extends AttemptKey {
+  readonly jobId: string
+  readonly jobName: string
+  readonly jobVersion: number
+  readonly target: Target
+  readonly policies: Policies
+  readonly trigger: RunTrigger
+  readonly scheduledFor: Instant
+  readonly dueAt: Instant
+  readonly startedAt: Instant
+  readonly coalesced: number
+  /** JSON text or null. */
+  readonly payload: string | null
+}
+
+export interface AttemptReport extends AttemptKey {
+  readonly outcome: Outcome
+  readonly now: Instant
+  /** In [0, 1): for the jitter of a retry. */
+  readonly random: number
+}
+
+export type SettleResult = { readonly kind: 'settled'; readonly status: RunStatus } | { readonly kind: 'stale' }
+
+export interface NewLogLine extends AttemptKey {
+  readonly at: Instant
+  readonly level: LogLevel
+  readonly message: string
+  /** JSON text or null. */
+  readonly fields: string | null
+}
