@@ -1,6 +1,6 @@
+import { aheadOf } from '../domain/ahead.ts'
 import type { Instant } from '../domain/instant.ts'
 import { isPaused, type JobState, jobState } from '../domain/job.ts'
-import { occurrencesOf } from '../domain/occurrences.ts'
 import type { JobRow } from '../engine/store/store.ts'
 import { builder, described } from './builder.ts'
 import { connectionType } from './connection.ts'
@@ -68,7 +68,7 @@ export const JobType = builder.objectRef<JobRow>('Job').implement({
       description:
         'The next instants of its schedule, nominal: without jitter, after a pause that will end, and not beyond `maxRuns`. Empty: there are none as things stand.',
       args: { count: t.arg.int({ required: true, defaultValue: 5, description: 'How many, 0 to 1,000.' }) },
-      resolve: (row, { count }, context) => upcomingInstants(row, count, context.now()),
+      resolve: (row, { count }) => upcomingInstants(row, count),
     }),
     version: t.int({
       description: 'Rises with every command on the job, never with a fire. Send it back as `expectedVersion` to refuse lost updates.',
@@ -86,14 +86,7 @@ export function parseJson(text: string | null): unknown {
   return text === null ? null : JSON.parse(text)
 }
 
-/** What the planner has not decided yet, in the order in which it will: the same instants that it will come to, unless a command comes first. */
-function upcomingInstants({ job, position }: JobRow, count: number, now: Instant): Instant[] {
+function upcomingInstants({ job, position }: JobRow, count: number): Instant[] {
   if (count < 0 || count > MAX_UPCOMING) throw badUserInput(`\`count\` is ${count}; accepted: 0 to ${MAX_UPCOMING}.`)
-  if (position.completed) return []
-  const { schedule, pause } = job
-  const paused = isPaused(pause, now)
-  if (paused && pause.until === null) return []
-  const after = paused && pause.until !== null ? Math.max(position.plannedUntil, pause.until - 1) : position.plannedUntil
-  const runsLeft = schedule.kind === 'once' || schedule.maxRuns === null ? count : schedule.maxRuns - position.scheduledRuns
-  return takeInstants(occurrencesOf(schedule), after, Math.min(count, runsLeft))
+  return takeInstants(aheadOf({ job, position, maintenance: [] }), position.plannedUntil, count)
 }

@@ -1,5 +1,5 @@
 import { cronOccurrences } from './cron/cronOccurrences.ts'
-import type { Instant } from './instant.ts'
+import { DAY, type Instant } from './instant.ts'
 import { FIRST_INSTANT, LAST_INSTANT } from './instantRange.ts'
 import type { IntervalSchedule, Occurrences, OnceSchedule, Revision, Schedule } from './schedule.ts'
 
@@ -50,8 +50,8 @@ function onceOccurrences({ at }: OnceSchedule): Occurrences {
   }
 }
 
-/** Cuts a sequence down to the instants in (after, upTo]; null is no border. */
-function within(all: Occurrences, lowest: Instant | null, highest: Instant | null): Occurrences {
+/** Cuts a sequence down to the instants in (lowest, highest]; null is no border. */
+export function within(all: Occurrences, lowest: Instant | null, highest: Instant | null): Occurrences {
   if (lowest === null && highest === null) return all
   const low = lowest ?? Number.NEGATIVE_INFINITY
   const high = highest ?? Number.POSITIVE_INFINITY
@@ -70,4 +70,79 @@ function within(all: Occurrences, lowest: Instant | null, highest: Instant | nul
       return to <= from ? 0 : all.count(from, to)
     },
   }
+}
+
+/** Instants in (after, upTo]. */
+export interface Gap {
+  readonly after: Instant
+  /** Infinity: for ever. */
+  readonly upTo: Instant
+}
+
+/** Takes the instants within gaps out of a sequence. Gaps may come in any order and overlap. */
+export function without(all: Occurrences, gaps: readonly Gap[]): Occurrences {
+  const apart = disjoint(gaps)
+  if (apart.length === 0) return all
+  const around = (instant: Instant) => apart.find((gap) => instant > gap.after && instant <= gap.upTo)
+  return {
+    next(after) {
+      for (let from = after; ; ) {
+        const instant = all.next(from)
+        const gap = instant === null ? undefined : around(instant)
+        if (gap === undefined) return instant
+        if (gap.upTo >= LAST_INSTANT) return null
+        from = gap.upTo
+      }
+    },
+    previous(atOrBefore) {
+      for (let from = atOrBefore; ; ) {
+        const instant = all.previous(from)
+        const gap = instant === null ? undefined : around(instant)
+        if (gap === undefined) return instant
+        if (gap.after < FIRST_INSTANT) return null
+        from = gap.after
+      }
+    },
+    count(after, upTo) {
+      if (upTo <= after) return 0
+      return apart.reduce((count, gap) => count - all.count(Math.max(after, gap.after), Math.min(upTo, gap.upTo)), all.count(after, upTo))
+    },
+  }
+}
+
+/** In ascending order, with those that touch made one. */
+function disjoint(gaps: readonly Gap[]): readonly Gap[] {
+  const apart: Gap[] = []
+  for (const gap of gaps.filter(({ after, upTo }) => upTo > after).sort((a, b) => a.after - b.after)) {
+    const last = apart.at(-1)
+    if (last !== undefined && gap.after <= last.upTo) apart[apart.length - 1] = { after: last.after, upTo: Math.max(last.upTo, gap.upTo) }
+    else apart.push(gap)
+  }
+  return apart
+}
+
+/** The n-th instant strictly after `after` (the first is number 1), or null where there are fewer: found by counting, not by walking. */
+export function nthAfter(occurrences: Occurrences, after: Instant, n: number): Instant | null {
+  let low = after
+  let left = n
+  let width = DAY
+  let high = Math.min(low + width, LAST_INSTANT)
+  for (let count = occurrences.count(low, high); count < left; count = occurrences.count(low, high)) {
+    if (high === LAST_INSTANT) return null
+    left -= count
+    low = high
+    width *= 2
+    high = Math.min(low + width, LAST_INSTANT)
+  }
+  // It lies in (low, high], and is the `left`-th there.
+  while (high - low > 1) {
+    const middle = low + Math.floor((high - low) / 2)
+    const count = occurrences.count(low, middle)
+    if (count >= left) high = middle
+    else {
+      left -= count
+      low = middle
+    }
+  }
+  return high
 }

@@ -7,14 +7,6 @@ import type { Occurrences } from './occurrences.ts'
 import { type Admission, admitScheduled, occupancyOf, occupy } from './overlap.ts'
 import type { ActiveRun, NewRun, NonRunVerdict } from './run.ts'
 
-/** Instants strictly between `since` and `until` are skipped. */
-export interface PauseWindow {
-  readonly since: Instant
-  /** Exclusive; null: still going on. */
-  readonly until: Instant | null
-  readonly reason: string
-}
-
 export interface PlanningInput {
   readonly job: Job
   readonly position: Position
@@ -24,7 +16,7 @@ export interface PlanningInput {
   /** Of the job's schedule. */
   readonly occurrences: Occurrences
   /** Pauses of the whole scheduling; the job's own is taken from the job. */
-  readonly maintenance: readonly PauseWindow[]
+  readonly maintenance: readonly Pause[]
   /** A command is about to change the job: every nominal instant up to `now` gets its verdict, though its jitter may not be over. */
   readonly closing: boolean
   readonly newRunId: () => string
@@ -40,7 +32,10 @@ export function planJob(input: PlanningInput): Plan {
   const { job, position, now, closing } = input
   const newest = position.completed ? null : newestToDecide(input)
   const due = newest === null ? [] : [{ after: position.plannedUntil, upTo: newest }]
-  const windows = [...pauseWindows(job.pause), ...input.maintenance]
+  const windows = [
+    ...(job.pause === null ? [] : [windowOf(job.pause, 'Paused')]),
+    ...input.maintenance.map((pause) => windowOf(pause, 'Scheduling paused')),
+  ]
   const { running, paused } = splitByPauses(due, windows)
   const misfires = decideMisfires(running, job.policies, input.occurrences, (instant) => dueAt(job.id, job.schedule, instant), now)
   const fired = fire(input, misfires)
@@ -54,7 +49,7 @@ export function planJob(input: PlanningInput): Plan {
     ...fired.skipped,
   ].filter((span) => span !== null)
   const plannedUntil = fired.endsAt ?? Math.max(position.plannedUntil, closing ? now : (newest ?? position.plannedUntil))
-  const pauseEnds = job.pause !== null && job.pause.until !== null && now >= job.pause.until
+  const pauseEnds = job.pause !== null && pauseIsOver(job.pause, now)
 
   return {
     jobId: job.id,
@@ -102,17 +97,30 @@ export function standing(input: {
   }
 }
 
-/** The newest instant whose verdict is to be given now. Only the newest of all can still be waiting for its jitter to pass. */
+/**
+ * The newest instant whose verdict is to be given now. Only the newest of all can still be waiting for its jitter to pass; one within a
+ * pause that is over does not wait, for with the end of the pause nothing is left that says it was paused.
+ */
 function newestToDecide({ job, position, now, occurrences, closing }: PlanningInput): Instant | null {
   const newest = occurrences.previous(now)
   if (newest === null || newest <= position.plannedUntil) return null
   if (closing || dueAt(job.id, job.schedule, newest) <= now) return newest
+  if (job.pause !== null && pauseIsOver(job.pause, now) && newest < job.pause.until) return newest
   const before = occurrences.previous(newest - 1)
   return before !== null && before > position.plannedUntil ? before : null
 }
 
-function pauseWindows(pause: Pause | null): readonly PauseWindow[] {
-  return pause === null ? [] : [{ since: pause.since, until: pause.until, reason: `Paused: ${pause.note}` }]
+function pauseIsOver(pause: Pause, now: Instant): pause is Pause & { readonly until: Instant } {
+  return pause.until !== null && now >= pause.until
+}
+
+/** Instants strictly between `since` and `until` are skipped; `until` null: all from then on. */
+interface PauseWindow extends Pick<Pause, 'since' | 'until'> {
+  readonly reason: string
+}
+
+function windowOf({ since, until, note }: Pause, what: string): PauseWindow {
+  return { since, until, reason: `${what}: ${note}` }
 }
 
 interface PausedStretch {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { FIRST_INSTANT, LAST_INSTANT } from '../../src/domain/instantRange.ts'
-import { type Occurrences, occurrencesOf, occurrencesOfRevision } from '../../src/domain/occurrences.ts'
+import { nthAfter, type Occurrences, occurrencesOf, occurrencesOfRevision, without } from '../../src/domain/occurrences.ts'
 import { at, cron, interval, once } from './scheduleFixtures.ts'
 
 const SECOND = 1_000
@@ -143,6 +143,64 @@ describe('a revision', () => {
     const after = occurrencesOfRevision({ number: 2, schedule: every10, from: change, until: null })
     const end = NOW + 100 * SECOND
     assert.equal(before.count(NOW, end) + after.count(NOW, end), occurrencesOf(every10).count(NOW, end))
+  })
+})
+
+describe('gaps', () => {
+  const every10 = occurrencesOf(interval(10 * SECOND, { anchor: NOW }))
+
+  it('take out what lies in (after, upTo]', () => {
+    const occurrences = without(every10, [{ after: NOW + 10 * SECOND, upTo: NOW + 30 * SECOND }])
+    assert.deepEqual(
+      firstFew(occurrences, NOW - 1, 4),
+      [0, 10, 40, 50].map((seconds) => NOW + seconds * SECOND),
+    )
+    assert.equal(occurrences.previous(NOW + 39 * SECOND), NOW + 10 * SECOND)
+    assert.equal(occurrences.count(NOW - 1, NOW + 40 * SECOND), 3)
+  })
+
+  it('without an end end the sequence', () => {
+    const occurrences = without(every10, [{ after: NOW, upTo: Number.POSITIVE_INFINITY }])
+    assert.deepEqual(firstFew(occurrences, NOW - 1), [NOW])
+    assert.equal(occurrences.previous(LAST_INSTANT), NOW)
+    assert.equal(occurrences.count(NOW, LAST_INSTANT), 0)
+  })
+
+  it('in any order, overlapping or empty, equal a naive enumeration', () => {
+    const moment = fc.integer({ min: 0, max: 200_000 })
+    const gaps = fc.array(fc.record({ after: moment, length: fc.integer({ min: -10, max: 60_000 }) }), { maxLength: 5 })
+    fc.assert(
+      fc.property(gaps, moment, moment, (given, a, b) => {
+        const cut = given.map(({ after, length }) => ({ after: NOW + after, upTo: NOW + after + length }))
+        const occurrences = without(every10, cut)
+        const [after, upTo] = a < b ? [NOW + a, NOW + b] : [NOW + b, NOW + a]
+        const expected = firstFew(every10, after, 30).filter(
+          (instant) => instant <= upTo && !cut.some((gap) => instant > gap.after && instant <= gap.upTo),
+        )
+        assert.deepEqual(
+          firstFew(occurrences, after, 30).filter((instant) => instant <= upTo),
+          expected,
+        )
+        assert.equal(occurrences.count(after, upTo), expected.length)
+        assert.equal(occurrences.previous(upTo), expected.at(-1) ?? occurrences.previous(after))
+      }),
+      { seed: 3 },
+    )
+  })
+})
+
+describe('the n-th instant', () => {
+  it('is the one that walking finds', () => {
+    const schedules = [interval(7_777), cron('*/7 3-5 * * *', { timezone: 'Europe/Berlin' }), cron('0 0 29 2 *'), once(NOW + 1)]
+    for (const schedule of schedules) {
+      const occurrences = occurrencesOf(schedule)
+      const walked = firstFew(occurrences, NOW, 60)
+      for (const n of [1, 2, 59, 60]) assert.equal(nthAfter(occurrences, NOW, n), walked[n - 1] ?? null, `${schedule.kind}, ${n}`)
+    }
+  })
+
+  it('is null where there are fewer', () => {
+    assert.equal(nthAfter(occurrencesOf(interval(10 * SECOND, { anchor: NOW, endAt: NOW + 50 * SECOND })), NOW, 6), null)
   })
 })
 

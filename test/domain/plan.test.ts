@@ -186,6 +186,13 @@ describe('pauses', () => {
     assert.equal(plan.position.wakeAt, NOON + 6 * MINUTE)
   })
 
+  it('a pause that ends while its last instant still waits for its jitter has skipped it', () => {
+    const job = jobOf({ schedule: everyMinute({ jitter: 59_000 }), pause: pause(NOON + MINUTE + 1) })
+    const plan = planOf({ job, now: NOON + MINUTE + 1 })
+    assert.deepEqual(ledgerOf(plan), ['SKIPPED_PAUSED 12:01'])
+    assert.deepEqual([plan.position.pauseEnds, plan.position.plannedUntil], [true, NOON + MINUTE])
+  })
+
   it('a once job whose instant passes while paused is skipped and completed', () => {
     const job = jobOf({ schedule: { kind: 'once', at: NOON + MINUTE, jitter: null }, pause: pause(null) })
     assert.equal(planOf({ job, now: NOON }).position.wakeAt, NOON + MINUTE)
@@ -195,14 +202,12 @@ describe('pauses', () => {
   })
 
   it('maintenance of the whole scheduling speaks with its own reason', () => {
-    const maintenance = [{ since: NOON + 2 * MINUTE, until: NOON + 4 * MINUTE, reason: 'Maintenance: disks' }]
+    const maintenance = [{ since: NOON + 2 * MINUTE, until: NOON + 4 * MINUTE, note: 'disks', by: 'ada' }]
     const job = jobOf({ policies: { misfire: 'NONE' } })
-    assert.deepEqual(ledgerOf(planOf({ job, maintenance, now: NOON + 5 * MINUTE })), [
-      'MISSED 12:01-12:02 ×2',
-      'SKIPPED_PAUSED 12:03',
-      'MISSED 12:04',
-      'RUN 12:05',
-    ])
+    const plan = planOf({ job, maintenance, now: NOON + 5 * MINUTE })
+    assert.deepEqual(ledgerOf(plan), ['MISSED 12:01-12:02 ×2', 'SKIPPED_PAUSED 12:03', 'MISSED 12:04', 'RUN 12:05'])
+    const [, skipped] = plan.entries
+    assert.equal(skipped?.kind === 'span' && skipped.span.reason, 'Scheduling paused: disks')
   })
 })
 
