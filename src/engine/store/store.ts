@@ -124,8 +124,10 @@ export interface Store {
   streamHead(): Promise<number>
   /** Names this database in cursors. */
   readonly databaseId: string
-  /** The lowest position that can still be resumed from. */
+  /** The lowest position that changes of runs can still be resumed from: the highest that retention removed. */
   streamFloor(): Promise<number>
+  /** The same for commands on jobs. */
+  jobStreamFloor(): Promise<number>
   /** Runs whose newest change is in (after, upTo], by that change, at most `limit`. */
   runChanges(query: {
     readonly after: number
@@ -136,6 +138,8 @@ export interface Store {
 
   // ------------------------------------------------------------------ keeping
 
+  /** The instant from which on the ledger is whole: what was before it may have been removed by age. Null: nothing was. */
+  ledgerBegins(): Promise<Instant | null>
   /** Removes rows of deleted jobs, at most `limit` rows; answers how many went. */
   removeDeleted(limit: number): Promise<number>
   setting(name: string): Promise<string | null>

@@ -87,6 +87,13 @@ export function keepingContract(open: Open, openTestDatabase: OpenTestDatabase):
     })
   })
 
+  describe('what has been removed by age', () => {
+    it('is nothing in a new database', async (t) => {
+      const { store } = await open(t)
+      assert.deepEqual([await store.streamFloor(), await store.jobStreamFloor(), await store.ledgerBegins()], [0, 0, null])
+    })
+  })
+
   describe('settings', () => {
     it('keep the value that was there first', async (t) => {
       const { store } = await open(t)

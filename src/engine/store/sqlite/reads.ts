@@ -110,4 +110,10 @@ export class Reads {
   setting(name: string): string | null {
     return this.#sql.setting.get(name)?.value ?? null
   }
+
+  /** A setting that is a number. */
+  number(name: string): number | null {
+    const text = this.setting(name)
+    return text === null ? null : Number(text)
+  }
 }

@@ -26,7 +26,7 @@ import { Runs } from './runs.ts'
 import { Scanner } from './scan.ts'
 import { Settling } from './settle.ts'
 import { prepare } from './statement.ts'
-import { STREAM_FLOOR, STREAM_HEAD, Stream, storedHead } from './stream.ts'
+import { JOB_STREAM_FLOOR, LEDGER_BEGINS, STREAM_FLOOR, STREAM_HEAD, Stream, storedHead } from './stream.ts'
 import { Verdicts } from './verdicts.ts'
 import { type Tx, Writer } from './writer.ts'
 
@@ -148,9 +148,11 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
     attempts: (runIds) => reading(() => reads.attempts(runIds)),
 
     streamHead: async () => writer.head,
-    streamFloor: () => reading(() => Number(reads.setting(STREAM_FLOOR) ?? 0)),
+    streamFloor: () => reading(() => reads.number(STREAM_FLOOR) ?? 0),
+    jobStreamFloor: () => reading(() => reads.number(JOB_STREAM_FLOOR) ?? 0),
     runChanges: (query) => reading(() => stream.runChanges(query)),
 
+    ledgerBegins: () => reading(() => reads.number(LEDGER_BEGINS)),
     async removeDeleted(limit) {
       let removed = 0
       for (let batch = REMOVAL_BATCH; batch === REMOVAL_BATCH && removed < limit; removed += batch) {

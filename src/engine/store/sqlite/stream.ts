@@ -8,6 +8,8 @@ import { prepare } from './statement.ts'
 /** Settings that the engine keeps for itself. */
 export const STREAM_HEAD = 'streamHead'
 export const STREAM_FLOOR = 'streamFloor'
+export const JOB_STREAM_FLOOR = 'jobStreamFloor'
+export const LEDGER_BEGINS = 'ledgerBegins'
 
 /** Where the stream of changes stood when the process before this one ended. */
 export function storedHead(db: Database): number {
