@@ -4,8 +4,16 @@ import type { Edge, Page } from './pagination.ts'
 
 type Types = (typeof builder)['$inferSchemaTypes']
 
-/** The connection and edge types of a list of `node`, as Relay lays them out. `things` names the nodes in descriptions: "jobs". */
-export function connectionType<Row extends object>(name: string, node: ObjectRef<Types, Row>, things: string): ObjectRef<Types, Page<Row>> {
+/**
+ * The connection and edge types of a list of `node`, as Relay lays them out. `things` names the nodes in descriptions: "jobs". A list
+ * that is not `counted` has no totalCount.
+ */
+export function connectionType<Row extends object>(
+  name: string,
+  node: ObjectRef<Types, Row>,
+  things: string,
+  { counted = true }: { readonly counted?: boolean } = {},
+): ObjectRef<Types, Page<Row>> {
   const EdgeType = builder.objectRef<Edge<Row>>(`${name}Edge`).implement({
     description: `One of the ${things} of a page, with its place in the list.`,
     fields: (t) => ({
@@ -25,10 +33,12 @@ export function connectionType<Row extends object>(name: string, node: ObjectRef
         description: 'Where the page stands in its list.',
         resolve: (page) => page.pageInfo(),
       }),
-      totalCount: t.int({
-        nullable: true,
-        description: `How many ${things} the whole list has; null above 10,000. Counted only when asked for.`,
-        resolve: (page) => page.totalCount(),
+      ...(counted && {
+        totalCount: t.int({
+          nullable: true,
+          description: `How many ${things} the whole list has; null above 10,000. Counted only when asked for.`,
+          resolve: (page) => page.totalCount(),
+        }),
       }),
     }),
   })

@@ -22,8 +22,8 @@ export interface Listing<Row> {
   readonly keyOf: (row: Row) => PageKey
   /** Rows strictly between the two keys in the list's order; where there are more than `limit`, the first or (fromEnd) the last of them. */
   readonly read: (bounds: PageBounds) => Promise<readonly Row[]>
-  /** All rows of the list, or null above 10,000. */
-  readonly count: () => Promise<number | null>
+  /** All rows of the list, or null above 10,000. A list that is never counted has none. */
+  readonly count?: () => Promise<number | null>
 }
 
 export interface PageBounds {
@@ -34,7 +34,7 @@ export interface PageBounds {
 }
 
 const DEFAULT_SIZE = 50
-const MAX_SIZE = 100
+export const MAX_SIZE = 100
 
 /** One page of a list. What was not asked for is not made: edges, cursors and the total cost nothing until they are read. */
 export class Page<Row> {
@@ -67,8 +67,8 @@ export class Page<Row> {
     }
   }
 
-  totalCount(): Promise<number | null> {
-    return this.#listing.count()
+  async totalCount(): Promise<number | null> {
+    return this.#listing.count?.() ?? null
   }
 
   // The row beyond the page answers for the side it lies on. On the other side there can only be something where a cursor cut the
@@ -115,18 +115,18 @@ export interface PageInfo {
 }
 
 /**
- * Reads the page that the arguments ask for.
+ * Reads the page that the arguments ask for, of at most `maxSize` rows.
  * @throws BAD_USER_INPUT naming the argument that cannot be answered.
  */
-export async function readPage<Row>(listing: Listing<Row>, args: PageArgs): Promise<Page<Row>> {
-  const bounds = readBounds(args, listing.order)
+export async function readPage<Row>(listing: Listing<Row>, args: PageArgs, maxSize = MAX_SIZE): Promise<Page<Row>> {
+  const bounds = readBounds(args, listing.order, maxSize)
   return new Page(listing, bounds, await listing.read(bounds))
 }
 
 /** The limit is one more than the page's size: the row beyond it tells whether the list goes on. */
-function readBounds({ first, after, last, before }: PageArgs, order: Order): PageBounds {
-  const forward = readSize('first', first)
-  const backward = readSize('last', last)
+function readBounds({ first, after, last, before }: PageArgs, order: Order, maxSize: number): PageBounds {
+  const forward = readSize('first', first, maxSize)
+  const backward = readSize('last', last, maxSize)
   if (forward !== null && backward !== null) throw badUserInput('`first` and `last` are both given; accepted: one of them.')
   return {
     after: readCursor('after', after, order),
@@ -136,9 +136,9 @@ function readBounds({ first, after, last, before }: PageArgs, order: Order): Pag
   }
 }
 
-function readSize(name: string, size: number | null | undefined): number | null {
+function readSize(name: string, size: number | null | undefined, maxSize: number): number | null {
   if (size === null || size === undefined) return null
-  if (size < 0 || size > MAX_SIZE) throw badUserInput(`\`${name}\` is ${size}; accepted: 0 to ${MAX_SIZE}.`)
+  if (size < 0 || size > maxSize) throw badUserInput(`\`${name}\` is ${size}; accepted: 0 to ${maxSize}.`)
   return size
 }
 

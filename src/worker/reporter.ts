@@ -8,6 +8,7 @@ import type { RunContext } from './runContext.ts'
 const TELL_WITHIN: Milliseconds = 50
 /** Lines that may wait in memory while the database is slow or away; further ones are dropped, and the loss is marked. */
 const WAITING_LINES = 50_000
+/** In bytes of UTF-8. */
 const MAX_MESSAGE = 16 * 1024
 const FIRST_BACKOFF: Milliseconds = 100
 const LONGEST_BACKOFF: Milliseconds = 5 * SECOND
@@ -159,7 +160,13 @@ function weightOf(outcome: Outcome): number {
 }
 
 function cut(message: string): string {
-  return message.length <= MAX_MESSAGE ? message : `${message.slice(0, MAX_MESSAGE - 1)}…`
+  // No character of UTF-16 takes more than 3 bytes: most messages need not be measured.
+  if (message.length * 3 <= MAX_MESSAGE || Buffer.byteLength(message) <= MAX_MESSAGE) return message
+  const bytes = Buffer.from(message.slice(0, MAX_MESSAGE))
+  let end = MAX_MESSAGE - Buffer.byteLength('…')
+  // Not in the middle of a character: its later bytes begin with the bits 10.
+  while ((bytes[end]! & 0xc0) === 0x80) end -= 1
+  return `${bytes.toString('utf8', 0, end)}…`
 }
 
 function fieldsText(fields: Readonly<Record<string, unknown>> | undefined): string | null {

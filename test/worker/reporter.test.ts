@@ -75,6 +75,22 @@ describe('the reporter', () => {
     ])
   })
 
+  it('cuts a message at 16 KiB of UTF-8, between two characters', async () => {
+    const { store, written } = rememberingStore()
+    const { reporter } = reporterOf(store)
+    const { log } = reporter.telling(key('run_1'))
+    for (const text of ['a', 'é', '漢', '😀']) log('INFO', text.repeat(16_385))
+    log('INFO', 'a'.repeat(16_384))
+    log('INFO', '漢'.repeat(5_461))
+    await reporter.stop()
+    const bytes = written.lines.map(({ message }) => Buffer.byteLength(message))
+    assert.deepEqual(bytes, [16_384, 16_383, 16_383, 16_383, 16_384, 16_383])
+    assert.deepEqual(
+      written.lines.map(({ message }) => [message.endsWith('…'), message.isWellFormed(), message.includes('\ufffd')]),
+      [true, true, true, true, false, false].map((isCut) => [isCut, true, false]),
+    )
+  })
+
   it('tries an outcome again until the database is back', async () => {
     const { store, written } = rememberingStore(2)
     const { reporter, warnings } = reporterOf(store)
@@ -100,7 +116,7 @@ describe('the reporter', () => {
     loop.self = loop
     reporter.telling(key('run_1')).log('WARN', 'x'.repeat(100_000), loop)
     await reporter.stop()
-    assert.equal(written.lines[0]!.message.length, 16 * 1024)
+    assert.equal(Buffer.byteLength(written.lines[0]!.message), 16 * 1024)
     assert.match(written.lines[0]!.fields!, /not JSON/)
   })
 

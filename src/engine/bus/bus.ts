@@ -10,6 +10,8 @@ export type Hint =
   | { readonly kind: 'runs' }
   /** These runs were asked to cancel. */
   | { readonly kind: 'cancels'; readonly runIds: readonly string[] }
+  /** These runs have new log lines. */
+  | { readonly kind: 'logs'; readonly runIds: readonly string[] }
 
 export interface Bus {
   publish(hint: Hint): void

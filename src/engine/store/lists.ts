@@ -57,3 +57,13 @@ export interface RunListQuery {
   readonly fromEnd: boolean
   readonly limit: number
 }
+
+/** Lines of one run by number, strictly between the two bounds. */
+export interface LogLineQuery {
+  readonly runId: string
+  readonly after: number | null
+  readonly before: number | null
+  /** `true`: the last lines before `before`, still answered in their order. */
+  readonly fromEnd: boolean
+  readonly limit: number
+}

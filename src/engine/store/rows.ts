@@ -1,6 +1,6 @@
 import type { Instant } from '../../domain/instant.ts'
 import type { Job, Position } from '../../domain/job.ts'
-import type { AttemptStatus, RunError, RunStatus, RunTrigger } from '../../domain/run.ts'
+import type { AttemptStatus, LogLevel, RunError, RunStatus, RunTrigger } from '../../domain/run.ts'
 
 // What reads of the store answer.
 
@@ -58,4 +58,16 @@ export interface AttemptRow {
   readonly error: RunError | null
   readonly instanceId: string | null
   readonly jobVersion: number
+}
+
+/** A log line of a run. Numbers rise strictly within the run; those that are missing are lines that were cut. */
+export interface LogLineRow {
+  readonly runId: string
+  readonly seq: number
+  readonly at: Instant
+  readonly attempt: number
+  readonly level: LogLevel
+  readonly message: string
+  /** JSON text or null. */
+  readonly fields: string | null
 }

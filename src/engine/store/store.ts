@@ -1,8 +1,8 @@
 import type { Instant, Milliseconds } from '../../domain/instant.ts'
 import type { Job, Position } from '../../domain/job.ts'
 import type { ActiveRun } from '../../domain/run.ts'
-import type { JobListFilter, JobListQuery, RunListFilter, RunListQuery } from './lists.ts'
-import type { JobRow, RunRow, AttemptRow } from './rows.ts'
+import type { JobListFilter, JobListQuery, LogLineQuery, RunListFilter, RunListQuery } from './lists.ts'
+import type { JobRow, RunRow, AttemptRow, LogLineRow } from './rows.ts'
 import type {
   NewJob,
   CreateResult,
@@ -117,6 +117,8 @@ export interface Store {
   countRuns(filter: RunListFilter): Promise<number | null>
   /** The attempts of runs, by run id, first to newest. */
   attempts(runIds: readonly string[]): Promise<ReadonlyMap<string, readonly AttemptRow[]>>
+  /** Log lines of a run by number; none where there is no such run. At most `limit`; the caller asks for one more than it shows. */
+  logLines(query: LogLineQuery): Promise<readonly LogLineRow[]>
 
   // ------------------------------------------------------------------ streams
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
 import type { Engine } from '../../../src/engine/engine.ts'
-import type { NewLogLine } from '../../../src/engine/store/store.ts'
+import type { LogLineQuery, NewLogLine } from '../../../src/engine/store/store.ts'
 import { createJob, LATER, planRun } from '../factories.ts'
 
 type Open = (t: TestContext) => Promise<Engine>
@@ -44,6 +44,62 @@ export function logContract(open: Open): void {
       )
       const [first] = await linesOf(engine, a)
       assert.deepEqual([first?.level, first?.fields, first?.attempt, first?.at.getTime()], ['ERROR', '{"ü":1}', 2, LATER + 3])
+    })
+
+    it('are answered from either end, strictly between two numbers, at most so many', async (t) => {
+      const { store } = await open(t)
+      const job = await createJob(store)
+      const [id, other] = [(await planRun(store, job)).id, (await planRun(store, job)).id]
+      await store.appendLogs([
+        line(other, 'not this'),
+        ...Array.from({ length: 700 }, (_, i) => line(id, `${i + 1}`)),
+        line(other, 'nor this'),
+      ])
+      const read = async (query: Partial<LogLineQuery>) => {
+        const lines = await store.logLines({ runId: id, after: null, before: null, fromEnd: false, limit: 1_000, ...query })
+        assert.deepEqual(
+          lines.map(({ seq }) => `${seq}`),
+          lines.map(({ message }) => message),
+        )
+        return [lines.length, lines[0]?.seq, lines.at(-1)?.seq]
+      }
+      assert.deepEqual(await read({}), [700, 1, 700])
+      assert.deepEqual(await read({ fromEnd: true }), [700, 1, 700])
+      assert.deepEqual(await read({ limit: 450 }), [450, 1, 450])
+      assert.deepEqual(await read({ limit: 450, fromEnd: true }), [450, 251, 700])
+      assert.deepEqual(await read({ after: 10, before: 20 }), [9, 11, 19])
+      assert.deepEqual(await read({ after: 10, before: 20, limit: 4 }), [4, 11, 14])
+      assert.deepEqual(await read({ after: 10, before: 20, limit: 4, fromEnd: true }), [4, 16, 19])
+      assert.deepEqual(await read({ after: 700 }), [0, undefined, undefined])
+      assert.deepEqual(await read({ before: 1, fromEnd: true }), [0, undefined, undefined])
+      assert.deepEqual(await read({ limit: 0 }), [0, undefined, undefined])
+      assert.deepEqual(await read({ runId: 'run_none' }), [0, undefined, undefined])
+    })
+
+    it('are answered as they were written', async (t) => {
+      const { store } = await open(t)
+      const { id } = await planRun(store, await createJob(store))
+      await store.appendLogs([line(id, 'ü', { level: 'ERROR', fields: '{"n":1}', attempt: 2, at: LATER + 3 })])
+      assert.deepEqual(await store.logLines({ runId: id, after: null, before: null, fromEnd: false, limit: 10 }), [
+        { runId: id, seq: 1, at: LATER + 3, attempt: 2, level: 'ERROR', message: 'ü', fields: '{"n":1}' },
+      ])
+    })
+
+    it('are told of after the commit, with the runs that got them', async (t) => {
+      const { store, bus } = await open(t)
+      const job = await createJob(store)
+      const [a, b] = [(await planRun(store, job)).id, (await planRun(store, job)).id]
+      const told: string[] = []
+      const seen: Promise<number>[] = []
+      bus.subscribe((hint) => {
+        if (hint.kind !== 'logs') return
+        told.push(...hint.runIds)
+        for (const runId of hint.runIds)
+          seen.push(store.logLines({ runId, after: null, before: null, fromEnd: false, limit: 9 }).then((lines) => lines.length))
+      })
+      await store.appendLogs([line(a, 'a1'), line('run_none', 'x'), line(b, 'b1'), line(a, 'a2')])
+      assert.deepEqual([...told].sort(), [a, b].sort())
+      assert.deepEqual((await Promise.all(seen)).sort(), [1, 2])
     })
 
     it('of a run that is gone are dropped, and the others stay', async (t) => {

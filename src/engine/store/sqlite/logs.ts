@@ -1,6 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import type { NewLogLine } from '../store.ts'
 import { prepare } from './statement.ts'
+import type { Tx } from './writer.ts'
 
 /** What is kept of a run's first lines, and then of its newest, in bytes. */
 export const HEAD_BYTES = 4 * 1024 * 1024
@@ -57,8 +58,8 @@ export class Logs {
     this.#sql = statements(db)
   }
 
-  /** The verb `appendLogs`. */
-  append(lines: readonly NewLogLine[]): void {
+  /** The verb `appendLogs`. Whoever reads the logs of these runs is told after the commit. */
+  append(tx: Tx, lines: readonly NewLogLine[]): void {
     const logs = new Map<string, RunLog | null>()
     for (const line of lines) {
       let log = logs.get(line.runId)
@@ -68,6 +69,7 @@ export class Logs {
       }
       if (log !== null) this.#append(line, log)
     }
+    for (const [runId, log] of logs) if (log !== null) tx.effects.logged.push(runId)
   }
 
   /** After a rollback, or when runs were removed. */

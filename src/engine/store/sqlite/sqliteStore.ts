@@ -14,6 +14,7 @@ import { JobChanges } from './jobChanges.ts'
 import { JobList } from './jobList.ts'
 import { Jobs } from './jobs.ts'
 import { Keeping, REMOVAL_BATCH } from './keeping.ts'
+import { LogLines } from './logLines.ts'
 import { Logs } from './logs.ts'
 import { Plans, type Starting } from './plans.ts'
 import { Progress } from './progress.ts'
@@ -63,6 +64,7 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
   const running = new Running(db, runs)
   const figures = new Figures(db, instanceId)
   const logs = new Logs(db)
+  const logLines = new LogLines(db)
   const progress = new Progress(db)
   const keeping = new Keeping(db)
   const reads = new Reads(db)
@@ -134,7 +136,7 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
     settle: (reports) => writer.write((tx) => settling.settle(tx, reports), 'LAST'),
     lostAttempts: (query) => reading(() => running.lost(query)),
     overdueCancels: (askedBefore, limit) => reading(() => running.overdueCancels(askedBefore, limit)),
-    appendLogs: (lines) => writer.write(() => logs.append(lines)),
+    appendLogs: (lines) => writer.write((tx) => logs.append(tx, lines)),
     setProgress: (updates, now) => writer.write((tx) => progress.set(tx, writer, updates, now)),
 
     job: (by) => reading(() => reads.job(by)),
@@ -146,6 +148,7 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
     listRuns: (query) => reading(() => runList.list(query)),
     countRuns: (filter) => reading(() => runList.count(filter)),
     attempts: (runIds) => reading(() => reads.attempts(runIds)),
+    logLines: (query) => reading(() => logLines.read(query)),
 
     streamHead: async () => writer.head,
     streamFloor: () => reading(() => reads.number(STREAM_FLOOR) ?? 0),

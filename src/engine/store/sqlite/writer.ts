@@ -13,6 +13,8 @@ export interface Effects {
   /** The earliest wakeAt written; undefined: none was. */
   wakeAt: Instant | null | undefined
   readonly cancels: string[]
+  /** Runs that got log lines, each once a call. */
+  readonly logged: string[]
   /** For the worker of this process, at once after the commit. */
   readonly begun: BegunAttempt[]
   readonly ended: EndedRun[]
@@ -219,6 +221,7 @@ export class Writer {
     if (effects.wakeAt !== undefined) publish({ kind: 'jobs', wakeAt: effects.wakeAt })
     if (effects.runsWait) publish({ kind: 'runs' })
     if (effects.cancels.length > 0) publish({ kind: 'cancels', runIds: effects.cancels })
+    if (effects.logged.length > 0) publish({ kind: 'logs', runIds: effects.logged })
   }
 }
 
@@ -234,13 +237,14 @@ function hasWaited(queue: readonly Call[], limit: number): boolean {
 }
 
 function newEffects(): Effects {
-  return { runsWait: false, wakeAt: undefined, cancels: [], begun: [], ended: [], skipped: [] }
+  return { runsWait: false, wakeAt: undefined, cancels: [], logged: [], begun: [], ended: [], skipped: [] }
 }
 
 function merge(into: Effects, from: Effects): void {
   into.runsWait ||= from.runsWait
   if (from.wakeAt !== undefined) into.wakeAt = earlier(into.wakeAt, from.wakeAt)
   for (const id of from.cancels) into.cancels.push(id)
+  for (const id of from.logged) into.logged.push(id)
   for (const attempt of from.begun) into.begun.push(attempt)
   for (const run of from.ended) into.ended.push(run)
   for (const skip of from.skipped) into.skipped.push(skip)
