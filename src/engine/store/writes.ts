@@ -31,7 +31,7 @@ export interface JobWrite {
   readonly plan?: Plan
   /** The position as the command leaves it: overrides what the plan said. */
   readonly position?: Partial<Pick<Position, 'plannedUntil' | 'wakeAt' | 'nextRunAt' | 'scheduledRuns' | 'failuresInRow' | 'completed'>>
-  /** Closes the open revision and opens this one. */
+  /** Closes the open revision (one that its last run has closed stays so) and opens this one. */
   readonly newRevision?: { readonly closeAt: Instant; readonly open: Revision }
   /** Runs besides the plan's: manual ones. */
   readonly runs?: readonly NewRun[]

@@ -172,6 +172,29 @@ export function commandContract(open: Open): void {
       )
     })
 
+    it('leaves a revision that its last run has closed as it is, and opens the next', async (t) => {
+      const engine = await open(t)
+      const { store } = engine
+      const job = await createJob(store)
+      const ends = { plannedUntil: NOON + MINUTE, wakeAt: null, nextRunAt: null, completed: true, revisionEnds: NOON + MINUTE }
+      await store.commitPlans(
+        [planOf(await positionOf(store, job.id), [runEntry(runOf(job, { occurrence: NOON + MINUTE }))], { position: ends })],
+        NOON + MINUTE,
+      )
+      await changeJob(store, job.id, () => ({
+        job: { ...job, revision: 2, version: 2 },
+        newRevision: { closeAt: NOON + 9 * MINUTE, open: { number: 2, schedule: job.schedule, from: NOON + 9 * MINUTE, until: null } },
+      }))
+      const revisions = await engine.prisma.revision.findMany({ where: { jobId: job.id }, orderBy: { number: 'asc' } })
+      assert.deepEqual(
+        revisions.map(({ number, until }) => [number, until?.getTime() ?? null]),
+        [
+          [1, NOON + MINUTE],
+          [2, null],
+        ],
+      )
+    })
+
     it('of many at once each sees what the one before wrote', async (t) => {
       const { store } = await open(t)
       const job = await createJob(store)

@@ -23,7 +23,8 @@ function statements(db: Database) {
     insertTag: prepare(db, 'INSERT OR IGNORE INTO "JobTag" (tag, "jobId") VALUES (?, ?)'),
     removeTags: prepare(db, 'DELETE FROM "JobTag" WHERE "jobId" = ?'),
     openRevision: prepare(db, 'INSERT INTO "Revision" ("jobId", number, schedule, "from", "until") VALUES (?, ?, ?, ?, ?)'),
-    closeRevision: prepare(db, 'UPDATE "Revision" SET "until" = ? WHERE "jobId" = ? AND number = ?'),
+    // The last run of maxRuns has closed it already, at its own instant: what came after was never planned.
+    closeRevision: prepare(db, 'UPDATE "Revision" SET "until" = ? WHERE "jobId" = ? AND number = ? AND "until" IS NULL'),
     insertPosition: prepare(
       db,
       `INSERT INTO "JobPosition" ("jobId", version, "plannedUntil", "wakeAt", "nextRunAt", "scheduledRuns", "activeRuns", "trailingVerdictId", "failuresInRow",
