@@ -2,7 +2,7 @@ import { randomBytes, randomFillSync } from 'node:crypto'
 import { createCommands } from './commands/commands.ts'
 import { type Config, ConfigError } from './config.ts'
 import { idFactory } from './domain/ids.ts'
-import { type Instant, SECOND } from './domain/instant.ts'
+import { type Instant, type Milliseconds, SECOND } from './domain/instant.ts'
 import { webhookSecret } from './domain/webhookSecret.ts'
 import { type Engine, openEngine } from './engine/engine.ts'
 import { renewalInterval } from './engine/store/store.ts'
@@ -12,6 +12,8 @@ import { recover } from './scheduler/recover.ts'
 import { Scheduler } from './scheduler/scheduler.ts'
 import { createServer } from './server/server.ts'
 import type { Service } from './services.ts'
+import { Hub } from './stream/hub.ts'
+import { createLogStream } from './stream/logStream.ts'
 import { createRunStream } from './stream/runStream.ts'
 import { VERSION } from './version.ts'
 import { createPerformers } from './worker/targets/performers.ts'
@@ -19,6 +21,9 @@ import { Worker } from './worker/worker.ts'
 
 /** Rows of deleted jobs removed in one transaction. */
 const REMOVAL_BATCH = 500
+
+/** How often streams ask the store although no hint came. */
+const STREAM_POLL: Milliseconds = SECOND
 
 /** The whole product in one process. */
 export interface Orrery {
@@ -63,7 +68,9 @@ export function createOrrery(config: Config, log: Log): Orrery {
       running.push(closing('targets', () => performers.close()))
 
       const commands = createCommands({ store, now, targetRules: performers.rules })
-      const stream = createRunStream({ store, bus, log })
+      const hub = new Hub(store, bus, log, STREAM_POLL)
+      const stream = createRunStream({ store, bus, log, hub })
+      const logStream = createLogStream({ store, bus, hub })
       const scheduler = new Scheduler({ store, bus, log, now, randomBytes: (bytes) => randomFillSync(bytes) })
       const worker = new Worker({
         store,
@@ -90,6 +97,7 @@ export function createOrrery(config: Config, log: Log): Orrery {
           commands,
           handlers: () => performers.handlers,
           stream,
+          logStream,
           now,
           version: VERSION,
         },

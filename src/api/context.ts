@@ -1,6 +1,7 @@
 import type { Commands } from '../commands/commands.ts'
 import type { Instant } from '../domain/instant.ts'
 import type { Engine } from '../engine/engine.ts'
+import type { LogStream } from '../stream/logStream.ts'
 import type { RunStream } from '../stream/runStream.ts'
 import type { HandlerDescription } from '../worker/handlers/registry.ts'
 import { createLoaders, type Loaders } from './loaders.ts'
@@ -23,6 +24,7 @@ export interface ApiServices {
   readonly commands: Commands
   readonly handlers: () => readonly HandlerDescription[]
   readonly stream: RunStream
+  readonly logStream: LogStream
   readonly now: () => Instant
   readonly version: string
 }

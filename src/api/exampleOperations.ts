@@ -144,6 +144,19 @@ mutation TriggerNow {
 `,
   },
   {
+    title: 'Follow a log',
+    query: `# The log of a run as it is written, first line first; it completes when the run has ended.
+# Take an id from the tab "Watch it run"; with this one you see what an unknown run answers.
+# To page through a log instead: { run(id: "…") { logs(last: 100) { nodes { at level message } } } }
+subscription FollowLog {
+  runLogs(runId: "run_of_yours") {
+    cursor
+    line { seq at attempt level message fields }
+  }
+}
+`,
+  },
+  {
     title: 'Errors as data',
     query: `# Everything that is wrong with a request is told at once, each with the path of what it is about.
 mutation Mistakes {

@@ -45,7 +45,7 @@ builder.objectField(RunType, 'logs', (t) =>
   t.field({
     type: LogLineConnectionType,
     nullable: true,
-    description: 'What it logged so far, first line first, of all its attempts. To follow it live, subscribe to `runLogs`.',
+    description: 'What it logged so far, first line first, of all its attempts. `runLogs` follows it live.',
     args: {
       first: t.arg.int({
         description:

@@ -13,6 +13,7 @@ import './viewer.ts'
 import './jobMutations.ts'
 import './runMutations.ts'
 import './runEvents.ts'
+import './logEvents.ts'
 import { builder } from './builder.ts'
 import { guardRootFields } from './scopes.ts'
 

@@ -1,7 +1,7 @@
 /** Why a stream cannot be given, as clients see it in `extensions.code`. */
-export type StreamErrorCode = 'CURSOR_INVALID' | 'CURSOR_EXPIRED'
+export type StreamErrorCode = 'CURSOR_INVALID' | 'CURSOR_EXPIRED' | 'NOT_FOUND'
 
-/** The caller's `after` cannot be resumed from. The caller's fault: shown as it is, never masked. */
+/** The stream asked for is none, or cannot be resumed from `after`. The caller's fault: shown as it is, never masked. */
 export class StreamError extends Error {
   override readonly name = 'StreamError'
   readonly code: StreamErrorCode

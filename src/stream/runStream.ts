@@ -46,6 +46,8 @@ export interface RunStreamDeps {
   readonly store: Store
   readonly bus: Bus
   readonly log: HubLog
+  /** The reader of changes, where other streams share it. */
+  readonly hub?: Hub
   /** The wall clock, for `at` of checkpoints. */
   readonly now?: () => Instant
   /** How often the store is asked although no hint came, in milliseconds. */
@@ -55,8 +57,8 @@ export interface RunStreamDeps {
 
 const LIMITS: ReaderLimits = { pending: 1_000, bytes: 1_048_576, page: 100, checkpointInterval: 30 * SECOND }
 
-export function createRunStream({ store, bus, log, now = Date.now, pollInterval = SECOND, limits }: RunStreamDeps): RunStream {
-  const hub = new Hub(store, bus, log, pollInterval)
+export function createRunStream({ store, bus, log, now = Date.now, pollInterval = SECOND, limits, ...deps }: RunStreamDeps): RunStream {
+  const hub = deps.hub ?? new Hub(store, bus, log, pollInterval)
   const reading = { store, hub, limits: { ...LIMITS, ...limits }, now: () => performance.now() }
 
   function jobRuns({ after, checkpoints, ...filter }: RunStreamQuery): AsyncIterableIterator<RunEvent> {

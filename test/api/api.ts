@@ -8,6 +8,8 @@ import { validateDocument } from '../../src/api/validation.ts'
 import type { UserError } from '../../src/domain/errors.ts'
 import type { AttemptKey, BegunAttempt } from '../../src/engine/store/store.ts'
 import { createExecutor } from '../../src/server/execution.ts'
+import { Hub } from '../../src/stream/hub.ts'
+import { createLogStream } from '../../src/stream/logStream.ts'
 import { createRunStream } from '../../src/stream/runStream.ts'
 import type { HandlerDescription } from '../../src/worker/handlers/registry.ts'
 import type { TargetRules } from '../../src/worker/targetRules.ts'
@@ -51,13 +53,15 @@ export async function openApi(t: TestContext, options: { targetRules?: TargetRul
   const parts = await openParts(t, options)
   const { engine, clock, commands, entries } = parts
   const log = { error: (fields: object, message: string) => void entries.push({ level: 'error', message, fields }) }
+  const hub = new Hub(engine.store, engine.bus, log, 1_000)
   const services: ApiServices = {
     store: engine.store,
     prisma: engine.prisma,
     engineKind: engine.kind,
     commands,
     handlers: () => HANDLERS,
-    stream: createRunStream({ store: engine.store, bus: engine.bus, log, now: clock.now }),
+    stream: createRunStream({ store: engine.store, bus: engine.bus, log, hub, now: clock.now }),
+    logStream: createLogStream({ store: engine.store, bus: engine.bus, hub }),
     now: clock.now,
     version: '1.2.3',
   }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { NewLogLine } from '../../src/engine/store/store.ts'
+import { maskError } from '../../src/api/errors.ts'
 import { NOON } from '../support/parts.ts'
 import { type Api, openApi } from './api.ts'
 
@@ -94,4 +95,35 @@ test('sizes beyond 1,000, and cursors of other runs, are refused by name', async
   const { errors } = await api.ask(PAGE, { id, first: 1, after: endCursor })
   assert.match(errors[0]!.message, /`after` is a cursor of another/)
   assert.equal(errors[0]!.extensions.code, 'BAD_USER_INPUT')
+})
+
+const FOLLOW =
+  'subscription ($id: ID!, $after: Cursor) { runLogs(runId: $id, after: $after) { cursor line { seq message attempt level } } }'
+
+test('a log is followed to its end, and from a cursor', async (t) => {
+  const api = await openApi(t)
+  const id = await startRun(api)
+  await api.engine.store.appendLogs(lines(id, 1))
+  const events = await api.subscribe(FOLLOW, { id })
+  const first = (await events.next()).value.data.runLogs
+  assert.deepEqual(first.line, { seq: 1, message: 'line 1', attempt: 1, level: 'INFO' })
+  const second = events.next()
+  await api.engine.store.appendLogs(lines(id, 1, 2))
+  assert.equal((await second).value.data.runLogs.line.seq, 2)
+  await api.succeed({ runId: id, attempt: 1 })
+  assert.equal((await events.next()).done, true)
+  const resumed = await api.subscribe(FOLLOW, { id, after: first.cursor })
+  assert.equal((await resumed.next()).value.data.runLogs.line.seq, 2)
+  assert.equal((await resumed.next()).done, true)
+})
+
+test('the log of an unknown run is NOT_FOUND', async (t) => {
+  const api = await openApi(t)
+  const events = await api.subscribe(FOLLOW, { id: 'run_none' })
+  const error = await events.next().then(
+    () => assert.fail('it was found'),
+    (cause: unknown) => maskError(cause, { requestId: 'req', log: { error: () => assert.fail('it was logged') } }),
+  )
+  assert.equal(error.extensions.code, 'NOT_FOUND')
+  assert.match(error.message, /run_none/)
 })

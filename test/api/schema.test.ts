@@ -121,6 +121,7 @@ const REQUIRED: Readonly<Record<string, string>> = {
   cancelRun: '(input: {id: "run_1"}) { run { id } }',
   rerun: '(input: {id: "run_1"}) { run { id } }',
   jobRuns: ' { cursor }',
+  runLogs: '(runId: "run_1") { cursor }',
 }
 
 test('no field of a root type is reached without credentials, nor without its scope', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { decodeCursor, encodeCursor } from '../../src/stream/cursor.ts'
+import { decodeCursor, decodeLogCursor, encodeCursor, encodeLogCursor } from '../../src/stream/cursor.ts'
 import { StreamError } from '../../src/stream/errors.ts'
 
 const invalid = (error: unknown): boolean => error instanceof StreamError && error.code === 'CURSOR_INVALID'
@@ -42,4 +42,16 @@ test('anything that is no cursor is refused: no text ends in another error', () 
     assert.throws(() => decodeCursor('db_a', bad), invalid, bad)
   }
   fc.assert(fc.property(fc.string(), (text) => assert.throws(() => decodeCursor('db_a', text), invalid)))
+})
+
+test('a cursor of a log names its line in its own run and database; neither kind is taken for the other', () => {
+  const cursor = encodeLogCursor('db_a', 'run_1', 1_234)
+  assert.equal(decodeLogCursor('db_a', 'run_1', cursor), 1_234)
+  assert.throws(() => decodeLogCursor('db_a', 'run_2', cursor), invalid)
+  assert.throws(() => decodeLogCursor('db_b', 'run_1', cursor), /another database/)
+  assert.throws(() => decodeLogCursor('db_a', 'run_1', encodeCursor('db_a', 7)), invalid)
+  assert.throws(() => decodeLogCursor('db_a', 'run_1', encodeCursor('db_a.run_1', 7)), invalid)
+  assert.throws(() => decodeCursor('db_a', cursor), /`runLogs`/)
+  assert.throws(() => decodeCursor('db_a', cursor), invalid)
+  fc.assert(fc.property(fc.string(), (text) => assert.throws(() => decodeLogCursor('db_a', 'run_1', text), invalid)))
 })
