@@ -2,6 +2,7 @@ import {
   type DocumentNode,
   GraphQLError,
   type GraphQLSchema,
+  MaxIntrospectionDepthRule,
   specifiedRules,
   type ValidationRule,
   ValuesOfCorrectTypeRule,
@@ -18,7 +19,15 @@ const ReadableValuesRule: ValidationRule = (context) =>
     Object.create(context, { reportError: { value: (error: GraphQLError) => context.reportError(withCode(error, 'BAD_USER_INPUT')) } }),
   )
 
-const RULES = specifiedRules.map((rule) => (rule === ValuesOfCorrectTypeRule ? ReadableValuesRule : rule))
+/** Introspection that winds through types and their fields over and over is TOO_DEEP, as any other document. */
+const IntrospectionDepthRule: ValidationRule = (context) =>
+  MaxIntrospectionDepthRule(
+    Object.create(context, { reportError: { value: (error: GraphQLError) => context.reportError(withCode(error, 'TOO_DEEP')) } }),
+  )
+
+const RULES = specifiedRules.map((rule) =>
+  rule === ValuesOfCorrectTypeRule ? ReadableValuesRule : rule === MaxIntrospectionDepthRule ? IntrospectionDepthRule : rule,
+)
 
 /** What is wrong with a document, each error with its `extensions.code`; empty where nothing is. */
 export function validateDocument(schema: GraphQLSchema, document: DocumentNode): readonly GraphQLError[] {

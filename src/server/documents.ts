@@ -1,9 +1,13 @@
 import { type DocumentNode, GraphQLError, type GraphQLSchema, getOperationAST, type OperationDefinitionNode, parse } from 'graphql'
+import { type Cost, costOf, MAX_COST } from '../api/cost.ts'
 import { apiError } from '../api/errors.ts'
+import { refuseShape } from '../api/limits.ts'
 import { validateDocument } from '../api/validation.ts'
 
 /** No honest document comes near: GraphiQL's introspection has about 400 tokens. */
 const MAX_TOKENS = 4_000
+/** What graphql-js says then, in 16.15 with a slip of the pen. */
+const TOO_MANY_TOKENS = /^Syntax Error: Document contains more tha[nt] \d+ tokens/
 
 /** About what a token costs in memory once parsed: the token itself, its part of a node, of that node's location and of its plan. */
 const BYTES_A_TOKEN = 700
@@ -17,20 +21,23 @@ export interface OperationParams {
   readonly variables?: Readonly<Record<string, unknown>> | null | undefined
 }
 
-/** One operation of a document that is valid against the schema. */
+/** One operation of a document that is valid against the schema and within the limits. */
 export interface Prepared {
   readonly document: DocumentNode
   readonly operation: OperationDefinitionNode
+  /** Of a subscription: what one event costs. */
+  readonly cost: number
 }
 
 export interface Documents {
-  /** Parses and validates, once for each text. Refused: what is wrong, each error with its code. */
+  /** Parses, validates and measures, once for each text. Refused: what is wrong, each error with its code. */
   prepare(params: OperationParams): Prepared | { readonly refused: readonly GraphQLError[] }
 }
 
 interface Entry {
   readonly document: DocumentNode
   readonly bytes: number
+  readonly costs: Map<OperationDefinitionNode, Cost>
 }
 
 /**
@@ -52,37 +59,62 @@ export function createDocuments(schema: GraphQLSchema): Documents {
     }
   }
 
-  function documentOf(text: string): DocumentNode | { readonly refused: readonly GraphQLError[] } {
+  function entryOf(text: string): Entry | { readonly refused: readonly GraphQLError[] } {
     const known = kept.get(text)
     if (known !== undefined) {
       kept.delete(text)
       kept.set(text, known)
-      return known.document
+      return known
     }
     try {
       const document = parse(text, { maxTokens: MAX_TOKENS })
+      const shapeless = refuseShape(document)
+      if (shapeless !== null) return { refused: [shapeless] }
       const errors = validateDocument(schema, document)
       if (errors.length > 0) return { refused: errors }
-      keep(text, { document, bytes: 2 * text.length + BYTES_A_TOKEN * tokensOf(document) })
-      return document
+      const entry = { document, bytes: 2 * text.length + BYTES_A_TOKEN * tokensOf(document), costs: new Map() }
+      keep(text, entry)
+      return entry
     } catch (error) {
       return { refused: [unreadable(error)] }
     }
   }
 
+  function costIn({ document, costs }: Entry, operation: OperationDefinitionNode): Cost {
+    const known = costs.get(operation)
+    if (known !== undefined) return known
+    const cost = costOf(schema, document, operation)
+    costs.set(operation, cost)
+    return cost
+  }
+
   return {
-    prepare({ query, operationName }) {
-      const document = documentOf(query)
-      if ('refused' in document) return document
+    prepare({ query, operationName, variables }) {
+      const entry = entryOf(query)
+      if ('refused' in entry) return entry
+      const { document } = entry
       const operation = getOperationAST(document, operationName)
-      return operation ? { document, operation } : { refused: [noSuchOperation(document, operationName)] }
+      if (!operation) return { refused: [noSuchOperation(document, operationName)] }
+      const cost = costIn(entry, operation)(variables ?? NO_VARIABLES)
+      return cost <= MAX_COST ? { document, operation, cost } : { refused: [tooCostly(cost)] }
     },
   }
+}
+
+const NO_VARIABLES = Object.freeze({})
+
+function tooCostly(cost: number): GraphQLError {
+  return apiError('TOO_COSTLY', `The operation costs ${cost}; ${MAX_COST} are accepted. Ask for smaller pages, or for less of each item.`, {
+    cost,
+    maximum: MAX_COST,
+  })
 }
 
 function unreadable(error: unknown): GraphQLError {
   if (error instanceof GraphQLError) {
     const { message, source, positions } = error
+    if (TOO_MANY_TOKENS.test(message))
+      return apiError('TOO_LARGE', `The document has more than ${MAX_TOKENS} tokens.`, { maximum: MAX_TOKENS })
     return new GraphQLError(message, { source: source ?? null, positions: positions ?? null, extensions: { code: 'GRAPHQL_PARSE_FAILED' } })
   }
   // graphql-js descends by recursion: a document of nothing but opening braces takes the stack.

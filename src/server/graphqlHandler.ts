@@ -45,6 +45,8 @@ export function createGraphqlHandler({
     const type = jsonTypeFor(accept)
     const prepared = operations.prepare(params, caller)
     if ('refused' in prepared) {
+      // A client that reads nothing but events is told in the stream.
+      if (type === null && acceptsEventStream(accept)) return yoga(req, res, body, caller)
       const refusedAs = type ?? JSON_TYPE
       return sendErrors(res, refusalStatus(prepared.refused, refusedAs), refusedAs, prepared.refused)
     }

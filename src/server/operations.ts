@@ -18,7 +18,7 @@ export type Answer =
 
 /**
  * The one way of an operation through the server, whatever brought it: the fast path, Yoga or a WebSocket.
- * parse and validate (once a text) → authorise (the schema's root fields, by the context's viewer) → execute → mask errors.
+ * parse, validate and measure (once a text) → authorise (the schema's root fields, by the context's viewer) → execute → mask errors.
  */
 export interface Operations {
   /** Never throws. */
@@ -40,12 +40,14 @@ export function createOperations({ schema, contextFor, log }: OperationsDeps): O
 
   async function run(prepared: Prepared, params: OperationParams, caller: Caller): Promise<Answer> {
     const masking = { requestId: caller.requestId, log }
-    const { document, operation } = prepared
+    const { document, operation, cost } = prepared
+    const extensions = { cost }
     const variables = params.variables ?? {}
     const context = () => contextFor(caller.viewer, caller.requestId)
     const executed = async (rootValue?: unknown): Promise<ExecutionResult> => {
       const result = await execute({ document, operation, variables, rootValue, context })
-      return result.errors === undefined ? result : { ...result, errors: result.errors.map((error) => maskError(error, masking)) }
+      if (result.errors === undefined) return { data: result.data ?? null, extensions }
+      return { ...result, errors: result.errors.map((error) => maskError(error, masking)), extensions }
     }
     try {
       if (operation.operation !== 'subscription') return asAnswer(await executed())

@@ -34,7 +34,7 @@ describe('GraphQL over server-sent events', () => {
     })
 
   test('a subscription is streamed to its end, by POST and by GET, also to a client that takes anything', async () => {
-    const wanted = [1, 2].map((ticks) => ({ event: 'next', data: { data: { ticks } } }))
+    const wanted = [1, 2].map((ticks) => ({ event: 'next', data: { data: { ticks }, extensions: { cost: 0 } } }))
     const search = new URLSearchParams({ query: 'subscription { ticks(to: 2) }' })
     const responses = [
       await stream('subscription { ticks(to: 2) }'),
@@ -71,7 +71,7 @@ describe('GraphQL over server-sent events', () => {
       assert.equal(events.at(-1)?.event, 'complete')
       return events.at(-2)?.data as Awaited<ReturnType<typeof first>>
     }
-    assert.deepEqual(await first('{ hello }'), { data: { hello: 'hello world' } })
+    assert.deepEqual(await first('{ hello }'), { data: { hello: 'hello world' }, extensions: { cost: 0 } })
     assert.equal((await first('subscription { breaks }')).errors?.[0]?.extensions.code, 'INTERNAL')
     const invalid = await first('subscription { runs(after: "nonsense") { run } }')
     assert.equal(invalid.errors?.[0]?.extensions.code, 'CURSOR_INVALID')

@@ -57,7 +57,7 @@ test('a stop with open streams of every kind, read or not, ends within its bound
   await within(BOUND, server.server.stop())
   // Not completed: a client would take that for the end of the subscription and not come back.
   assert.equal((await streamEnd).includes('complete'), false)
-  assert.deepEqual((await underWay).body, { data: { slow: 'done' } })
+  assert.deepEqual((await underWay).body, { data: { slow: 'done' }, extensions: { cost: 0 } })
   await assert.rejects(events.next())
   assert.deepEqual(codes, [1001])
   assert.equal(server.stream.readers, 0)

@@ -132,7 +132,7 @@ export async function startTestServer(config: Partial<Config> = {}, deps: Partia
   const server = createServer({
     config: { host: '127.0.0.1', port: 0, corsOrigins: [], maxSockets: 2_000, maxSubscriptions: 10, ...config },
     log,
-    services: { stream, store } as unknown as ApiServices,
+    services: { stream, store, now: Date.now } as unknown as ApiServices,
     readiness: async () => ({ database: 'ok' }),
     schema: testSchema,
     grace: 500,

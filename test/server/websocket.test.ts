@@ -79,11 +79,11 @@ describe('GraphQL over WebSocket', () => {
   }
 
   test("graphql-ws's own client queries, changes and subscribes", async () => {
-    assert.deepEqual(await all('{ hello viewer }'), [{ data: { hello: 'hello world', viewer: 'anonymous' } }])
-    assert.deepEqual(await all('mutation { bump }'), [{ data: { bump: 1 } }])
+    assert.deepEqual(await all('{ hello viewer }'), [{ data: { hello: 'hello world', viewer: 'anonymous' }, extensions: { cost: 0 } }])
+    assert.deepEqual(await all('mutation { bump }'), [{ data: { bump: 1 }, extensions: { cost: 10 } }])
     assert.deepEqual(
       await all('subscription { ticks(to: 3) }'),
-      [1, 2, 3].map((ticks) => ({ data: { ticks } })),
+      [1, 2, 3].map((ticks) => ({ data: { ticks }, extensions: { cost: 0 } })),
     )
   })
 
@@ -120,7 +120,7 @@ describe('GraphQL over WebSocket', () => {
       { query: 'subscription { nothing }', code: 'GRAPHQL_VALIDATION_FAILED' },
       { query: 'query ($of: Int!) { twice(of: $of) }', code: 'BAD_USER_INPUT' },
       { query: 'query A { hello } query B { hello }', code: 'GRAPHQL_VALIDATION_FAILED' },
-      { query: `{ ${'hello '.repeat(6_000)} }`, code: 'GRAPHQL_PARSE_FAILED' },
+      { query: `{ ${'hello '.repeat(6_000)} }`, code: 'TOO_LARGE' },
       { query: 'subscription { refused }', code: 'INTERNAL' },
       { query: 'subscription { breaks }', code: 'INTERNAL' },
       { query: 'subscription { runs(after: "nonsense") { run } }', code: 'CURSOR_INVALID' },
@@ -128,7 +128,7 @@ describe('GraphQL over WebSocket', () => {
     ]
     for (const [index, { query, code }] of cases.entries()) {
       socket.subscribe(String(index), query)
-      if (query.includes('breaks')) assert.deepEqual((await socket.next()).payload, { data: { breaks: 1 } })
+      if (query.includes('breaks')) assert.deepEqual((await socket.next()).payload, { data: { breaks: 1 }, extensions: { cost: 0 } })
       const error = await socket.error(String(index))
       assert.equal(error.extensions.code, code, query)
       assert.equal(JSON.stringify(error).includes('secret detail'), false)
@@ -201,7 +201,7 @@ describe('GraphQL over WebSocket', () => {
     unexpected.send({ id: '1', type: 'next', payload: { data: {} } })
     assert.equal(await unexpected.closed, 4400)
     while (openTicks.count > 0) await new Promise(setImmediate)
-    assert.deepEqual(await all('{ hello }'), [{ data: { hello: 'hello world' } }])
+    assert.deepEqual(await all('{ hello }'), [{ data: { hello: 'hello world' }, extensions: { cost: 0 } }])
   })
 
   test('strange credentials do no harm', async () => {
