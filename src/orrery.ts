@@ -1,11 +1,12 @@
 import { randomBytes, randomFillSync } from 'node:crypto'
+import { hostname } from 'node:os'
 import { createCommands } from './commands/commands.ts'
 import { type Config, ConfigError } from './config.ts'
 import { idFactory } from './domain/ids.ts'
 import { type Instant, type Milliseconds, SECOND } from './domain/instant.ts'
 import { webhookSecret } from './domain/webhookSecret.ts'
 import { type Engine, openEngine } from './engine/engine.ts'
-import { renewalInterval } from './engine/store/store.ts'
+import { ROLES, renewalInterval } from './engine/store/store.ts'
 import type { Log } from './log.ts'
 import { periodicService } from './periodic.ts'
 import { recover } from './scheduler/recover.ts'
@@ -16,6 +17,7 @@ import { Hub } from './stream/hub.ts'
 import { createLogStream } from './stream/logStream.ts'
 import { createRunStream } from './stream/runStream.ts'
 import { VERSION } from './version.ts'
+import { Presence } from './worker/presence.ts'
 import { createPerformers } from './worker/targets/performers.ts'
 import { Worker } from './worker/worker.ts'
 
@@ -86,6 +88,13 @@ export function createOrrery(config: Config, log: Log): Orrery {
         leaseNow,
         random,
       })
+      const presence = new Presence({
+        store,
+        now,
+        instance: { id: instanceId, roles: ROLES, host: hostname(), version: VERSION, capacity: config.concurrency },
+        running: () => worker.running,
+        alone: engine.kind === 'SQLITE',
+      })
       const recovering = { store, log, now, leaseNow, random }
       const server = createServer({
         config,
@@ -99,6 +108,7 @@ export function createOrrery(config: Config, log: Log): Orrery {
           stream,
           logStream,
           now,
+          lease: config.lease,
           version: VERSION,
         },
         readiness: () => readiness(engine, scheduler, worker),
@@ -106,6 +116,7 @@ export function createOrrery(config: Config, log: Log): Orrery {
 
       // What a dead process left is ended before anything new begins; the API answers last, when all behind it does.
       await recover(recovering, { everything: true })
+      await begin(presence)
       await begin(worker)
       await begin(scheduler)
       await begin(
@@ -120,6 +131,7 @@ export function createOrrery(config: Config, log: Log): Orrery {
                 await recover(recovering, { everything: false })
               },
             },
+            { name: 'presence', every: renewalInterval(config.lease), runOnce: () => presence.beat() },
             { name: 'removal', every: 5 * SECOND, runOnce: () => removeDeleted(engine) },
           ],
           log,

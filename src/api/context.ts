@@ -1,5 +1,5 @@
 import type { Commands } from '../commands/commands.ts'
-import type { Instant } from '../domain/instant.ts'
+import type { Instant, Milliseconds } from '../domain/instant.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { LogStream } from '../stream/logStream.ts'
 import type { RunStream } from '../stream/runStream.ts'
@@ -26,6 +26,8 @@ export interface ApiServices {
   readonly stream: RunStream
   readonly logStream: LogStream
   readonly now: () => Instant
+  /** How long a claim holds without renewal: who tells nothing for longer is taken for dead. */
+  readonly lease: Milliseconds
   readonly version: string
 }
 

@@ -1,6 +1,6 @@
-import { aheadOf } from '../domain/ahead.ts'
+import { aheadOf, nextRunAtOf } from '../domain/ahead.ts'
 import type { Instant } from '../domain/instant.ts'
-import { isPaused, type JobState, jobState } from '../domain/job.ts'
+import { isPaused, type JobState, jobState, type Pause } from '../domain/job.ts'
 import type { JobRow } from '../engine/store/store.ts'
 import { builder, described } from './builder.ts'
 import { connectionType } from './connection.ts'
@@ -59,23 +59,29 @@ export const JobType = builder.objectRef<JobRow>('Job').implement({
     nextRunAt: t.field({
       type: 'DateTime',
       nullable: true,
-      description: 'When it fires next, jitter included. Null: not at all as things stand (completed, or paused without an end).',
-      resolve: ({ position }) => position.nextRunAt,
+      description:
+        'When it fires next, jitter included. Null: not at all as things stand (completed, or paused without an end, alone or with the whole scheduling).',
+      resolve: ({ job, position }, _args, { loaders }) =>
+        position.nextRunAt === null ? null : loaders.maintenance().then((maintenance) => nextRunAtOf({ job, position, maintenance })),
     }),
     upcoming: t.field({
       type: ['DateTime'],
       nullable: true,
       description:
-        'The next instants of its schedule, nominal: without jitter, after a pause that will end, and not beyond `maxRuns`. Empty: there are none as things stand.',
+        'The next instants of its schedule, nominal: without jitter, without those that a pause skips (its own, or one of the whole scheduling), and not beyond `maxRuns`. Empty: there are none as things stand.',
       args: { count: t.arg.int({ required: true, defaultValue: 5, description: 'How many, 0 to 1,000.' }) },
-      resolve: (row, { count }) => upcomingInstants(row, count),
+      resolve: async (row, { count }, { loaders }) => upcomingInstants(row, await loaders.maintenance(), count),
     }),
     version: t.int({
       description: 'Rises with every command on the job, never with a fire. Send it back as `expectedVersion` to refuse lost updates.',
       resolve: ({ job }) => job.version,
     }),
     createdAt: t.field({ type: 'DateTime', description: 'When it was created.', resolve: ({ job }) => job.createdAt }),
-    updatedAt: t.field({ type: 'DateTime', description: 'When a command last changed it.', resolve: ({ job }) => job.updatedAt }),
+    updatedAt: t.field({
+      type: 'DateTime',
+      description: 'When it was last changed: by a command, or by a pause of its own that began or ended by itself.',
+      resolve: ({ job }) => job.updatedAt,
+    }),
   }),
 })
 
@@ -86,7 +92,7 @@ export function parseJson(text: string | null): unknown {
   return text === null ? null : JSON.parse(text)
 }
 
-function upcomingInstants({ job, position }: JobRow, count: number): Instant[] {
+function upcomingInstants({ job, position }: JobRow, maintenance: readonly Pause[], count: number): Instant[] {
   if (count < 0 || count > MAX_UPCOMING) throw badUserInput(`\`count\` is ${count}; accepted: 0 to ${MAX_UPCOMING}.`)
-  return takeInstants(aheadOf({ job, position, maintenance: [] }), position.plannedUntil, count)
+  return takeInstants(aheadOf({ job, position, maintenance }), position.plannedUntil, count)
 }

@@ -31,10 +31,11 @@ const JobOrderFieldType = builder.enumType('JobOrderField', {
   description: 'What to order jobs by.',
   values: described<JobOrderField>({
     NAME: 'Name, by bytes.',
-    NEXT_RUN_AT: 'When they fire next; those that do not come last, in both directions.',
+    NEXT_RUN_AT:
+      'When they fire next; those that do not come last, in both directions. A pause of the whole scheduling does not move them.',
     LAST_RUN_AT: 'When their newest run was asked for; those without a run come last, in both directions.',
     CREATED_AT: 'When they were created.',
-    UPDATED_AT: 'When a command last changed them.',
+    UPDATED_AT: 'When they were last changed.',
   }),
 })
 

@@ -1,3 +1,4 @@
+import type { Pause } from '../domain/job.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { JobRow, RunRow } from '../engine/store/store.ts'
 import type { Attempt } from '../generated/sqlite/client.ts'
@@ -6,15 +7,22 @@ import type { Attempt } from '../generated/sqlite/client.ts'
 export interface Loaders {
   readonly job: (id: string) => Promise<JobRow | null>
   readonly run: (id: string) => Promise<RunRow | null>
+  /** Pauses of the whole scheduling. */
+  readonly maintenance: () => Promise<readonly Pause[]>
   /** The stored attempts of a run, first to newest; its newest one may stand on the run's own row alone. */
   readonly attempts: (runId: string) => Promise<readonly Attempt[]>
 }
 
 /** Loaders that remember what they read: make new ones for each operation, and for each event of a subscription. */
 export function createLoaders({ store, prisma }: Pick<Engine, 'store' | 'prisma'>): Loaders {
+  let maintenance: Promise<readonly Pause[]> | null = null
   return {
     job: batched((ids) => store.jobRows(ids)),
     run: batched((ids) => store.runRows(ids)),
+    maintenance: () => {
+      maintenance ??= store.maintenance()
+      return maintenance
+    },
     attempts: batched(async (runIds) => {
       const attempts = await prisma.attempt.findMany({ where: { runId: { in: [...runIds] } }, orderBy: { number: 'asc' } })
       const byRun = Map.groupBy(attempts, (attempt) => attempt.runId)

@@ -32,6 +32,11 @@ const RerunInput = builder.inputType('RerunInput', {
   }),
 })
 
+const RetryRunNowInput = builder.inputType('RetryRunNowInput', {
+  description: 'A run whose next attempt shall start.',
+  fields: (t) => ({ id: t.id({ required: true, description: 'The run, `run_…`; one that is RETRYING.' }) }),
+})
+
 function runPayload(name: string, description: string) {
   return payloadType<RunRow | null>(name, description, (t) => ({
     run: t.field({
@@ -45,6 +50,7 @@ function runPayload(name: string, description: string) {
 
 const CancelRunPayload = runPayload('CancelRunPayload', 'What became of a cancellation.')
 const RerunPayload = runPayload('RerunPayload', 'What became of a rerun.')
+const RetryRunNowPayload = runPayload('RetryRunNowPayload', 'What became of a wait for the next attempt.')
 
 const TriggerJobPayload = payloadType<{ readonly run: RunRow | null; readonly replayed: boolean }>(
   'TriggerJobPayload',
@@ -87,5 +93,12 @@ builder.mutationFields((t) => ({
     args: { input: t.arg({ type: RerunInput, required: true, description: 'The run.' }) },
     resolve: (_root, { input }, context) =>
       toPayload(context.commands.rerun(input, callerOf(context)), ({ runId }) => freshRun(context, runId)),
+  }),
+  retryRunNow: t.field({
+    type: RetryRunNowPayload,
+    description: 'The next attempt of a RETRYING run starts now; how many it has left does not change. Needs the scope OPERATE.',
+    args: { input: t.arg({ type: RetryRunNowInput, required: true, description: 'The run.' }) },
+    resolve: (_root, { input }, context) =>
+      toPayload(context.commands.retryRunNow(input, callerOf(context)), ({ runId }) => freshRun(context, runId)),
   }),
 }))

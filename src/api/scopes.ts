@@ -12,6 +12,9 @@ const MUTATION_SCOPES: Readonly<Record<string, Scope>> = {
   triggerJob: 'OPERATE',
   cancelRun: 'OPERATE',
   rerun: 'OPERATE',
+  retryRunNow: 'OPERATE',
+  pauseScheduling: 'OPERATE',
+  resumeScheduling: 'OPERATE',
 }
 
 type RootField = GraphQLField<unknown, ApiContext>

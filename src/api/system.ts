@@ -1,4 +1,4 @@
-import type { Pause } from '../domain/job.ts'
+import { standingPause } from '../domain/maintenance.ts'
 import type { Engine } from '../engine/engine.ts'
 import { builder, described } from './builder.ts'
 import type { ApiContext } from './context.ts'
@@ -9,9 +9,9 @@ const EngineType = builder.enumType('Engine', {
   values: described<Engine['kind']>({ SQLITE: 'Embedded: one process and a file.', POSTGRES: 'Distributed: any number of processes.' }),
 })
 
-// A system is read from the context; nobody in this version can pause the whole scheduling, so there is no pause to show.
-const SystemType = builder.objectRef<ApiContext>('System').implement({
-  description: "The server's clock and version.",
+// A system is read from the context.
+export const SystemType = builder.objectRef<ApiContext>('System').implement({
+  description: "The server's clock and version, and whether the whole scheduling is paused.",
   fields: (t) => ({
     now: t.field({ type: 'DateTime', description: "The server's clock.", resolve: ({ now }) => now() }),
     version: t.exposeString('version', { description: 'Version of the server.' }),
@@ -20,7 +20,7 @@ const SystemType = builder.objectRef<ApiContext>('System').implement({
       type: PauseType,
       nullable: true,
       description: 'Set while the whole scheduling is paused; null otherwise.',
-      resolve: (): Pause | null => null,
+      resolve: async ({ loaders, now }) => standingPause(await loaders.maintenance(), now()),
     }),
   }),
 })

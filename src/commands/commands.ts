@@ -4,7 +4,9 @@ import { createJob } from './createJob.ts'
 import { deleteJob } from './deleteJob.ts'
 import type { Caller, CommandResult, CreateJobInput, PauseInput, RerunInput, TriggerJobInput, UpdateJobInput } from './inputs.ts'
 import { pauseJob, resumeJob } from './pauseJob.ts'
+import { pauseScheduling, resumeScheduling } from './pauseScheduling.ts'
 import { rerun } from './rerun.ts'
+import { retryRunNow } from './retryRunNow.ts'
 import { triggerJob } from './triggerJob.ts'
 import { updateJob } from './updateJob.ts'
 
@@ -22,6 +24,9 @@ export interface Commands {
   triggerJob(input: TriggerJobInput, caller: Caller): Promise<CommandResult<{ readonly runId: string; readonly replayed: boolean }>>
   cancelRun(input: { readonly id: string }, caller: Caller): Promise<CommandResult<{ readonly runId: string }>>
   rerun(input: RerunInput, caller: Caller): Promise<CommandResult<{ readonly runId: string }>>
+  retryRunNow(input: { readonly id: string }, caller: Caller): Promise<CommandResult<{ readonly runId: string }>>
+  pauseScheduling(input: PauseInput, caller: Caller): Promise<CommandResult<null>>
+  resumeScheduling(caller: Caller): Promise<CommandResult<null>>
 }
 
 export function createCommands(context: CommandContext): Commands {
@@ -34,5 +39,8 @@ export function createCommands(context: CommandContext): Commands {
     triggerJob: (input, caller) => triggerJob(context, input, caller),
     cancelRun: (input) => cancelRun(context, input),
     rerun: (input, caller) => rerun(context, input, caller),
+    retryRunNow: (input) => retryRunNow(context, input),
+    pauseScheduling: (input, caller) => pauseScheduling(context, input, caller),
+    resumeScheduling: () => resumeScheduling(context),
   }
 }

@@ -6,8 +6,7 @@ import type { Job, Position } from '../domain/job.ts'
 import type { Plan } from '../domain/ledger.ts'
 import { occurrencesOf } from '../domain/occurrences.ts'
 import { planJob } from '../domain/plan.ts'
-import type { ActiveRun } from '../domain/run.ts'
-import type { Store } from '../engine/store/store.ts'
+import type { JobSnapshot, Store } from '../engine/store/store.ts'
 import type { TargetRules } from '../worker/targetRules.ts'
 
 /** What commands work with. */
@@ -33,18 +32,15 @@ export interface Closed {
 }
 
 /** First half of every command that changes schedule, policies, pause or existence (semantics: "first gives a verdict"). */
-export function closeUpToNow(
-  current: { readonly job: Job; readonly position: Position; readonly active: readonly ActiveRun[] },
-  now: Instant,
-): Closed {
-  const { position, active } = current
+export function closeUpToNow(current: Pick<JobSnapshot, 'job' | 'position' | 'active' | 'maintenance'>, now: Instant): Closed {
+  const { position, active, maintenance } = current
   const plan = planJob({
     job: current.job,
     position,
     active,
     now,
     occurrences: occurrencesOf(current.job.schedule),
-    maintenance: [],
+    maintenance,
     closing: true,
     newRunId: () => newId('run', now),
   })

@@ -1,6 +1,7 @@
 import type { Instant } from './instant.ts'
 import { dueAt } from './jitter.ts'
 import type { Job, Pause, Position } from './job.ts'
+import { endsAfter } from './maintenance.ts'
 import { type Gap, nthAfter, type Occurrences, occurrencesOf, within, without } from './occurrences.ts'
 
 /** A job as things stand: what must be known to say what lies ahead of it. */
@@ -41,11 +42,6 @@ function unpausedOf({ job, position, maintenance }: Standing): Occurrences {
   const pauses = job.pause === null ? maintenance : [job.pause, ...maintenance]
   const gaps = pauses.filter((pause) => endsAfter(pause, position.plannedUntil)).map(gapOf)
   return without(within(occurrencesOf(job.schedule), position.plannedUntil, null), gaps)
-}
-
-/** Whether a pause has a part after `instant`. */
-function endsAfter({ until }: Pick<Pause, 'until'>, instant: Instant): boolean {
-  return until === null || until > instant
 }
 
 /** `since` and `until` themselves fire. */

@@ -145,6 +145,7 @@ export function jobState(job: { readonly pause: Pause | null }, position: { read
   return isPaused(job.pause, now) ? 'PAUSED' : 'ACTIVE'
 }
 
+/** Whether a pause, of a job or of the whole scheduling, holds now. */
 export function isPaused(pause: Pause | null, now: Instant): pause is Pause {
   return pause !== null && (pause.until === null || now < pause.until)
 }

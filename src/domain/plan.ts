@@ -2,6 +2,7 @@ import type { Instant } from './instant.ts'
 import { dueAt } from './jitter.ts'
 import type { Job, Pause, Position } from './job.ts'
 import type { LedgerEntry, Plan, PlannedPosition, VerdictSpan } from './ledger.ts'
+import { endsAfter } from './maintenance.ts'
 import { decideMisfires, type MisfireDecision, type Stretch } from './misfire.ts'
 import type { Occurrences } from './occurrences.ts'
 import { type Admission, admitScheduled, occupancyOf, occupy } from './overlap.ts'
@@ -15,7 +16,7 @@ export interface PlanningInput {
   readonly now: Instant
   /** Of the job's schedule. */
   readonly occurrences: Occurrences
-  /** Pauses of the whole scheduling; the job's own is taken from the job. */
+  /** Pauses of the whole scheduling, all that may touch what is undecided; the job's own is taken from the job. */
   readonly maintenance: readonly Pause[]
   /** A command is about to change the job: every nominal instant up to `now` gets its verdict, though its jitter may not be over. */
   readonly closing: boolean
@@ -34,7 +35,7 @@ export function planJob(input: PlanningInput): Plan {
   const due = newest === null ? [] : [{ after: position.plannedUntil, upTo: newest }]
   const windows = [
     ...(job.pause === null ? [] : [windowOf(job.pause, 'Paused')]),
-    ...input.maintenance.map((pause) => windowOf(pause, 'Scheduling paused')),
+    ...input.maintenance.filter((pause) => endsAfter(pause, position.plannedUntil)).map((pause) => windowOf(pause, 'Scheduling paused')),
   ]
   const { running, paused } = splitByPauses(due, windows)
   const misfires = decideMisfires(running, job.policies, input.occurrences, (instant) => dueAt(job.id, job.schedule, instant), now)

@@ -3,7 +3,7 @@ import type { Instant, Milliseconds } from '../domain/instant.ts'
 import { MINUTE, SECOND } from '../domain/instant.ts'
 import type { Position } from '../domain/job.ts'
 import type { Plan } from '../domain/ledger.ts'
-import { planJob } from '../domain/plan.ts'
+import { type PlanningInput, planJob } from '../domain/plan.ts'
 import type { ActiveRun } from '../domain/run.ts'
 import type { Bus } from '../engine/bus/bus.ts'
 import type { GuardedPlan, Store } from '../engine/store/store.ts'
@@ -76,16 +76,22 @@ export class Scheduler implements Service {
   /** One round: plans up to a batch of due jobs. Answers how many were due. */
   async tick(): Promise<number> {
     const { store, now } = this.#deps
+    // Before the pauses of the whole scheduling are read: one that is written after that begins after this moment (or at it, which
+    // fires), so that it concerns nothing that is decided here.
     const moment = now()
     const positions = await store.duePositions(moment, BATCH)
     if (positions.length === 0) return 0
+    const maintenance = await store.maintenance()
     const definitions = await this.#definitions.of(positions)
     const active = await this.#activeRuns(positions)
     const plans: GuardedPlan[] = []
     for (const position of positions) {
       const definition = definitions.get(position.jobId)
       if (definition === undefined) continue
-      plans.push({ plan: this.#plan(definition, position, active.get(position.jobId) ?? [], moment), from: position })
+      plans.push({
+        plan: this.#plan(definition, { position, active: active.get(position.jobId) ?? [], maintenance, now: moment }),
+        from: position,
+      })
     }
     await store.commitPlans(plans, moment)
     return positions.length
@@ -114,9 +120,10 @@ export class Scheduler implements Service {
   }
 
   /** A job that cannot be planned (a defect of ours) is logged and put off; the others fire. */
-  #plan({ job, occurrences }: Definition, position: Position, active: readonly ActiveRun[], now: Instant): Plan {
+  #plan({ job, occurrences }: Definition, look: Pick<PlanningInput, 'position' | 'active' | 'maintenance' | 'now'>): Plan {
+    const { position, now } = look
     try {
-      return planJob({ job, position, active, now, occurrences, maintenance: [], closing: false, newRunId: () => this.#newId('run', now) })
+      return planJob({ ...look, job, occurrences, closing: false, newRunId: () => this.#newId('run', now) })
     } catch (error) {
       this.#deps.log.error(
         { err: error, jobId: job.id, schedule: job.schedule },

@@ -63,6 +63,7 @@ export async function openApi(t: TestContext, options: { targetRules?: TargetRul
     stream: createRunStream({ store: engine.store, bus: engine.bus, log, hub, now: clock.now }),
     logStream: createLogStream({ store: engine.store, bus: engine.bus, hub }),
     now: clock.now,
+    lease: 30_000,
     version: '1.2.3',
   }
   /** As they were made, whatever a test puts into their place to watch them. */

@@ -109,6 +109,7 @@ const REQUIRED: Readonly<Record<string, string>> = {
   nodes: '(ids: ["job_1"]) { id }',
   previewSchedule: '(schedule: {interval: {every: "5s"}}) { next }',
   handlers: ' { name }',
+  instances: ' { id }',
   system: ' { now }',
   viewer: ' { name }',
   streamPosition: '',
@@ -120,6 +121,9 @@ const REQUIRED: Readonly<Record<string, string>> = {
   triggerJob: '(input: {id: "job_1"}) { replayed }',
   cancelRun: '(input: {id: "run_1"}) { run { id } }',
   rerun: '(input: {id: "run_1"}) { run { id } }',
+  retryRunNow: '(input: {id: "run_1"}) { run { id } }',
+  pauseScheduling: '(input: {note: "n"}) { errors { code } }',
+  resumeScheduling: ' { errors { code } }',
   jobRuns: ' { cursor }',
   runLogs: '(runId: "run_1") { cursor }',
 }
@@ -159,5 +163,14 @@ test('what changes a job needs MANAGE, what works it needs OPERATE', async () =>
   const withScope = async (scope: string) =>
     (await Promise.all(mutations.map(async (name) => ((await allowed(name, scope)) ? [name] : [])))).flat().sort()
   assert.deepEqual(await withScope('MANAGE'), ['createJob', 'deleteJob', 'updateJob'])
-  assert.deepEqual(await withScope('OPERATE'), ['cancelRun', 'pauseJob', 'rerun', 'resumeJob', 'triggerJob'])
+  assert.deepEqual(await withScope('OPERATE'), [
+    'cancelRun',
+    'pauseJob',
+    'pauseScheduling',
+    'rerun',
+    'resumeJob',
+    'resumeScheduling',
+    'retryRunNow',
+    'triggerJob',
+  ])
 })

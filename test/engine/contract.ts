@@ -3,9 +3,11 @@ import type { Engine } from '../../src/engine/engine.ts'
 import { commandContract } from './contract/commands.ts'
 import { figureContract } from './contract/figures.ts'
 import { holdContract } from './contract/holds.ts'
+import { instanceContract } from './contract/instances.ts'
 import { jobListContract } from './contract/jobLists.ts'
 import { keepingContract } from './contract/keeping.ts'
 import { logContract } from './contract/logs.ts'
+import { maintenanceContract } from './contract/maintenance.ts'
 import { planContract } from './contract/plans.ts'
 import { queueContract } from './contract/queue.ts'
 import { runListContract } from './contract/runLists.ts'
@@ -41,5 +43,7 @@ export function engineContract(name: string, openTestDatabase: OpenTestDatabase)
     streamContract(open, openTestDatabase)
     keepingContract(open, openTestDatabase)
     queueContract(open)
+    maintenanceContract(open, openTestDatabase)
+    instanceContract(open)
   })
 }

@@ -33,6 +33,12 @@ describe('a first start', () => {
       'GraphiQL loads nothing from elsewhere',
     )
 
+    const { instances } = await request<{ instances: { id: string; roles: string[] }[] }>(orrery.url, '{ instances { id roles } }')
+    assert.deepEqual(
+      instances.map(({ roles }) => roles),
+      [['API', 'SCHEDULER', 'WORKER']],
+    )
+
     const exit = await orrery.kill('SIGTERM')
     assert.equal(exit.code, 0)
     assert.equal(exit.stdout, `orrery ready on ${orrery.url}\n`)

@@ -49,6 +49,25 @@ export interface RunRow {
   readonly changedAt: Instant
 }
 
+/** What a process does. */
+export const ROLES = ['API', 'SCHEDULER', 'WORKER'] as const
+export type Role = (typeof ROLES)[number]
+
+/** A process, as it last told of itself. */
+export interface InstanceRow {
+  /** Names it in attempts; new at every start. */
+  readonly id: string
+  readonly roles: readonly Role[]
+  readonly host: string
+  readonly version: string
+  readonly startedAt: Instant
+  readonly lastSeenAt: Instant
+  /** Attempts under way. */
+  readonly running: number
+  /** Attempts that it has under way at most. */
+  readonly capacity: number
+}
+
 export interface AttemptRow {
   readonly runId: string
   readonly number: number

@@ -1,8 +1,9 @@
 import type { Instant, Milliseconds } from '../../domain/instant.ts'
-import type { Job, Position } from '../../domain/job.ts'
+import type { Job, Pause, Position } from '../../domain/job.ts'
+import type { MaintenanceWrite } from '../../domain/maintenance.ts'
 import type { ActiveRun } from '../../domain/run.ts'
 import type { JobListFilter, JobListQuery, LogLineQuery, RunListFilter, RunListQuery } from './lists.ts'
-import type { JobRow, RunRow, AttemptRow, LogLineRow } from './rows.ts'
+import type { AttemptRow, InstanceRow, JobRow, LogLineRow, RunRow } from './rows.ts'
 import type {
   NewJob,
   CreateResult,
@@ -19,11 +20,12 @@ import type {
   AttemptReport,
   SettleResult,
   NewLogLine,
+  InstanceBeat,
 } from './writes.ts'
 
 // The port is this file; its vocabulary stands in the three beside it and is known through it alone.
 export * from './lists.ts'
-export type * from './rows.ts'
+export * from './rows.ts'
 export type * from './writes.ts'
 
 /**
@@ -59,7 +61,16 @@ export interface Store {
     decide: (current: RunSnapshot | null) => RunWrite | { readonly refuse: Refusal },
   ): Promise<RunChangeResult<Refusal>>
 
+  /**
+   * Reads the newest pause of the whole scheduling, lets `decide` say what to write, and writes it, in one transaction in which nobody
+   * else changes it. A window is known by its `since`: another one is added, the same one replaced. `null`: nothing is written.
+   */
+  changeMaintenance(decide: (newest: Pause | null) => MaintenanceWrite | null): Promise<void>
+
   // ------------------------------------------------------------------ planning
+
+  /** All pauses of the whole scheduling that are kept, earliest first: those that ended long ago, and the one that may be standing. */
+  maintenance(): Promise<readonly Pause[]>
 
   /** Positions with `wakeAt` at or before `now`, earliest first. */
   duePositions(now: Instant, limit: number): Promise<readonly Position[]>
@@ -101,6 +112,15 @@ export interface Store {
   appendLogs(lines: readonly NewLogLine[]): Promise<void>
   /** Sets progress, 0..100, of attempts still RUNNING. */
   setProgress(updates: readonly (AttemptKey & { readonly progress: number })[], now: Instant): Promise<void>
+
+  // ------------------------------------------------------------------ instances
+
+  /** Tells that a process is up. `alone`: no other can be, so the rows of all others are removed. */
+  registerInstance(instance: InstanceRow, options: { readonly alone: boolean }): Promise<void>
+  beatInstances(beats: readonly InstanceBeat[]): Promise<void>
+  removeInstances(ids: readonly string[]): Promise<void>
+  /** Processes seen at or after `seenSince`, by id: the oldest first. */
+  instances(seenSince: Instant): Promise<readonly InstanceRow[]>
 
   // ------------------------------------------------------------------ reading
 
@@ -153,4 +173,9 @@ export interface Store {
 /** Renewal needs a margin: a third of the lease. */
 export function renewalInterval(lease: Milliseconds): Milliseconds {
   return Math.floor(lease / 3)
+}
+
+/** A process that was not seen for so long is taken for dead: by then its leases have run out, and others have taken over. */
+export function instanceLifetime(lease: Milliseconds): Milliseconds {
+  return Math.ceil(lease * 1.5)
 }

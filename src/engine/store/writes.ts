@@ -1,5 +1,5 @@
 import type { Instant } from '../../domain/instant.ts'
-import type { Job, Policies, Position, Target } from '../../domain/job.ts'
+import type { Job, Pause, Policies, Position, Target } from '../../domain/job.ts'
 import type { Plan } from '../../domain/ledger.ts'
 import type { ActiveRun, LogLevel, NewRun, Outcome, RunStatus, RunTrigger } from '../../domain/run.ts'
 import type { Revision } from '../../domain/schedule.ts'
@@ -19,6 +19,8 @@ export interface JobSnapshot {
   readonly job: Job
   readonly position: Position
   readonly active: readonly ActiveRun[]
+  /** All pauses of the whole scheduling that are kept, earliest first. */
+  readonly maintenance: readonly Pause[]
   /** The run of this job that holds the idempotency key asked for, if any. */
   readonly idempotent: { readonly runId: string; readonly hash: string; readonly queuedAt: Instant } | null
 }
@@ -51,6 +53,13 @@ export type ChangeResult<Refusal> =
   | { readonly kind: 'refused'; readonly refusal: Refusal }
   /** The write would give the job the name of another living one. */
   | { readonly kind: 'name-taken'; readonly existingId: string }
+
+/** A process that is still up tells so. */
+export interface InstanceBeat {
+  readonly id: string
+  readonly lastSeenAt: Instant
+  readonly running: number
+}
 
 export interface RunSnapshot {
   readonly run: RunRow

@@ -88,6 +88,7 @@ export function commandContract(open: Open): void {
           { id: manual.id, status: 'QUEUED', trigger: 'MANUAL', heldBy: null, dueAt: NOON + 10, cancelRequestedAt: null },
           { id: first.id, status: 'QUEUED', trigger: 'SCHEDULE', heldBy: null, dueAt: NOON + MINUTE, cancelRequestedAt: null },
         ],
+        maintenance: [],
         idempotent: null,
       })
     })

@@ -195,6 +195,25 @@ export function planContract(open: Open): void {
       assert.equal((await store.job({ id: job.id }))?.job.pause?.note, 'n')
     })
 
+    it('a job that a plan completes is told of once, whether or not its pause ends with that', async (t) => {
+      const engine = await open(t)
+      const { store } = engine
+      for (const pause of [null, { since: NOON, until: NOON + 1, note: 'n', by: null }]) {
+        const job = await createJob(store, { pause })
+        for (let i = 0; i < 2; i++) {
+          const completing = { completed: true, wakeAt: null, nextRunAt: null, pauseEnds: pause !== null }
+          await store.commitPlans([planOf(await positionOf(store, job.id), [], { position: completing })], NOON + MINUTE)
+        }
+        const events = await engine.prisma.jobEvent.findMany({ where: { jobId: job.id }, orderBy: { cursor: 'asc' } })
+        assert.deepEqual(
+          events.map(({ change }) => change),
+          ['CREATED', 'UPDATED'],
+        )
+        const after = (await store.job({ id: job.id }))!
+        assert.deepEqual([after.position.completed, after.job.version], [true, 1])
+      }
+    })
+
     it('cancels what the plan replaces: waiting runs end, running ones are asked, and the new run starts after them', async (t) => {
       const { store, bus } = await open(t)
       const job = await createJob(store, { policies: { overlap: 'CANCEL_OTHER' } })

@@ -3,6 +3,7 @@ import type { ActiveRun } from '../../../domain/run.ts'
 import type { ChangeResult, JobSnapshot, JobWrite, RunChangeResult, RunSnapshot, RunWrite } from '../store.ts'
 import type { JobChanges } from './jobChanges.ts'
 import type { Jobs } from './jobs.ts'
+import type { Maintenance } from './maintenance.ts'
 import type { Plans } from './plans.ts'
 import type { Releases } from './releases.ts'
 import {
@@ -46,7 +47,14 @@ export class Changes {
 
   constructor(
     db: Database,
-    parts: { readonly jobs: Jobs; readonly runs: Runs; readonly plans: Plans; readonly releases: Releases; readonly changes: JobChanges },
+    parts: {
+      readonly jobs: Jobs
+      readonly runs: Runs
+      readonly plans: Plans
+      readonly releases: Releases
+      readonly changes: JobChanges
+      readonly maintenance: Maintenance
+    },
   ) {
     this.#sql = statements(db)
     this.#parts = parts
@@ -60,7 +68,7 @@ export class Changes {
   ): ChangeResult<Refusal> {
     const current = this.#job(jobId)
     const idempotent = current === null || idempotencyKey === null ? null : (this.#sql.keyHolder.get(jobId, idempotencyKey) ?? null)
-    const write = decide(current === null ? null : { ...current, idempotent })
+    const write = decide(current === null ? null : { ...current, maintenance: this.#parts.maintenance.all(), idempotent })
     if ('refuse' in write) return { kind: 'refused', refusal: write.refuse }
     if (current === null) throw new Error(`decide wrote to the job ${jobId}, which does not live`)
     if (write.job !== undefined && write.job.name !== current.job.name) {
@@ -96,7 +104,7 @@ export class Changes {
     return { kind: 'written' }
   }
 
-  #job(jobId: string): Omit<JobSnapshot, 'idempotent'> | null {
+  #job(jobId: string): Pick<JobSnapshot, 'job' | 'position' | 'active'> | null {
     const row = this.#sql.job.get(jobId)
     if (row === undefined) return null
     const { job, position } = toJobRow(row)
@@ -105,7 +113,7 @@ export class Changes {
   }
 
   /** In the order that the port promises: verdicts under the old settings, the job, its revision and position, runs, cancels. */
-  #writeJob(tx: Tx, { job: before, position }: Omit<JobSnapshot, 'idempotent'>, write: JobWrite): void {
+  #writeJob(tx: Tx, { job: before, position }: Pick<JobSnapshot, 'job' | 'position' | 'active'>, write: JobWrite): void {
     const { jobs, runs, plans, releases, changes } = this.#parts
     const { now } = write
     if (write.plan !== undefined) plans.writeWithin(tx, write.plan, now)

@@ -37,11 +37,12 @@ export class JobChanges {
     this.#event.run(tx.cursor(), jobId, change, now)
   }
 
-  /** A pause that has reached its `until` is removed; a plan may say so more than once. */
-  endPause(tx: Tx, jobId: string, now: Instant): void {
-    if (this.#endPause.run(now, jobId, now).changes === 0) return
+  /** A pause that has reached its `until` is removed; a plan may say so more than once. Answers whether it was there to end. */
+  endPause(tx: Tx, jobId: string, now: Instant): boolean {
+    if (this.#endPause.run(now, jobId, now).changes === 0) return false
     this.#stale.run(jobId)
     this.event(tx, jobId, 'UPDATED', now)
+    return true
   }
 
   /**

@@ -16,6 +16,7 @@ interface StandingRecord {
   readonly version: number
   readonly activeRuns: number
   readonly trailingVerdictId: string | null
+  readonly completed: number
   readonly lastRunId: string | null
   readonly lastRunStatus: RunStatus | null
   readonly lastRunAt: Instant | null
@@ -31,7 +32,7 @@ function statements(db: Database) {
   return {
     standing: prepare<[string], StandingRecord>(
       db,
-      `SELECT "plannedUntil", version, "activeRuns", "trailingVerdictId", "lastRunId", "lastRunStatus", "lastRunAt" FROM "JobPosition" WHERE "jobId" = ?`,
+      `SELECT "plannedUntil", version, "activeRuns", "trailingVerdictId", completed, "lastRunId", "lastRunStatus", "lastRunAt" FROM "JobPosition" WHERE "jobId" = ?`,
     ),
     move: prepare(
       db,
@@ -82,7 +83,9 @@ export class Plans {
       )
         return false
       this.#write(tx, plan, standing, now, chosen)
-      if (plan.position.pauseEnds) this.#changes.endPause(tx, plan.jobId, now)
+      const told = plan.position.pauseEnds && this.#changes.endPause(tx, plan.jobId, now)
+      // The other change of state that no command made. What a command's planning completed is told with the command.
+      if (!told && plan.position.completed && standing.completed === 0) this.#changes.event(tx, plan.jobId, 'UPDATED', now)
       return true
     })
     this.#releases.followUp(tx, now)

@@ -10,12 +10,14 @@ import { Changes } from './changes.ts'
 import { ConcurrencyKeys } from './concurrency.ts'
 import { Definitions } from './definitions.ts'
 import { Figures } from './figures.ts'
+import { Instances } from './instances.ts'
 import { JobChanges } from './jobChanges.ts'
 import { JobList } from './jobList.ts'
 import { Jobs } from './jobs.ts'
 import { Keeping, REMOVAL_BATCH } from './keeping.ts'
 import { LogLines } from './logLines.ts'
 import { Logs } from './logs.ts'
+import { Maintenance } from './maintenance.ts'
 import { Plans, type Starting } from './plans.ts'
 import { Progress } from './progress.ts'
 import { Reads } from './reads.ts'
@@ -59,7 +61,9 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
   const runs = new Runs(db, { keys, definitions, releases })
   const plans = new Plans(db, { runs, verdicts: new Verdicts(db), releases, changes })
   const jobs = new Jobs(db, changes)
-  const commands = new Changes(db, { jobs, runs, plans, releases, changes })
+  const maintenance = new Maintenance(db)
+  const instances = new Instances(db)
+  const commands = new Changes(db, { jobs, runs, plans, releases, changes, maintenance })
   const settling = new Settling(db, { runs, definitions, releases, changes })
   const running = new Running(db, runs)
   const figures = new Figures(db, instanceId)
@@ -90,7 +94,7 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
       if (head > writer.head) storeHead.run(String(head))
     },
     afterRollback() {
-      for (const memory of [keys, definitions, releases, figures, logs]) memory.forget()
+      for (const memory of [keys, definitions, releases, maintenance, figures, logs]) memory.forget()
     },
     // A worker that is gone, or breaks its word, has its attempts recovered like those of a process that died.
     deliver(begun) {
@@ -123,7 +127,9 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
     createJobs: (newJobs) => writer.write((tx) => jobs.create(tx, newJobs)),
     changeJob: (jobId, decide, options) => writer.write((tx) => commands.changeJob(tx, jobId, decide, options?.idempotencyKey ?? null)),
     changeRun: (runId, decide) => writer.write((tx) => commands.changeRun(tx, runId, decide)),
+    changeMaintenance: (decide) => writer.write(() => maintenance.change(decide)),
 
+    maintenance: () => reading(() => maintenance.all()),
     duePositions: (now, limit) => reading(() => reads.duePositions(now, limit)),
     nextWakeAt: () => reading(() => reads.nextWakeAt()),
     jobsById: (ids) => reading(() => reads.jobsById(ids)),
@@ -138,6 +144,11 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
     overdueCancels: (askedBefore, limit) => reading(() => running.overdueCancels(askedBefore, limit)),
     appendLogs: (lines) => writer.write((tx) => logs.append(tx, lines)),
     setProgress: (updates, now) => writer.write((tx) => progress.set(tx, writer, updates, now)),
+
+    registerInstance: (instance, { alone }) => writer.write(() => instances.register(instance, alone)),
+    beatInstances: (beats) => writer.write(() => instances.beat(beats)),
+    removeInstances: (ids) => writer.write(() => instances.remove(ids)),
+    instances: (seenSince) => reading(() => instances.seenSince(seenSince)),
 
     job: (by) => reading(() => reads.job(by)),
     run: (id) => reading(() => reads.run(id)),

@@ -1,0 +1,23 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ROLES } from '../../src/engine/store/store.ts'
+import { Presence } from '../../src/worker/presence.ts'
+import { NOON, openParts } from '../support/parts.ts'
+
+test('a process tells that it is up from its start, with every beat, until its stop', async (t) => {
+  const { engine, clock } = await openParts(t)
+  let running = 0
+  const instance = { id: 'ins_a', roles: ROLES, host: 'h', version: '1.2.3', capacity: 64 }
+  const presence = new Presence({ store: engine.store, now: clock.now, instance, running: () => running, alone: true })
+  const dead = { ...instance, id: 'ins_dead', startedAt: 0, lastSeenAt: NOON, running: 9 }
+  await engine.store.registerInstance(dead, { alone: false })
+
+  await presence.start()
+  assert.deepEqual(await engine.store.instances(0), [{ ...instance, startedAt: NOON, lastSeenAt: NOON, running: 0 }])
+  running = 5
+  clock.forward(10_000)
+  await presence.beat()
+  assert.deepEqual(await engine.store.instances(0), [{ ...instance, startedAt: NOON, lastSeenAt: NOON + 10_000, running: 5 }])
+  await presence.stop()
+  assert.deepEqual(await engine.store.instances(0), [])
+})
