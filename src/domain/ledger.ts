@@ -1,5 +1,6 @@
 import type { Instant } from './instant.ts'
 import type { NewRun, NonRunVerdict } from './run.ts'
+import type { Occurrences } from './schedule.ts'
 
 /** `count` neighbouring instants from `first` to `last`, both inclusive, that share a verdict other than RUN. */
 export interface VerdictSpan {
@@ -38,4 +39,31 @@ export interface PlannedPosition {
   readonly revisionEnds: Instant | null
   /** True where the job's pause reached its `until`: it is removed, which is a change of the job. */
   readonly pauseEnds: boolean
+}
+
+/** Neighbouring instants that share a verdict, as the ledger keeps them: a run's own instant, or a row that several share. */
+export interface LedgerRow {
+  readonly verdict: 'RUN' | NonRunVerdict
+  readonly first: Instant
+  readonly last: Instant
+  readonly count: number
+  readonly reason: string | null
+  /** The run of RUN, null where runs were removed by age and left this row; the run that COALESCED went into. */
+  readonly runId: string | null
+  /** False for a backfilled instant that no schedule had planned. */
+  readonly counted: boolean
+}
+
+/**
+ * The part of a row strictly between two instants; null where it has none.
+ *
+ * @param planned what the job's schedules have planned: it says how many instants the part has
+ */
+export function cutRow(row: LedgerRow, after: Instant, before: Instant, planned: () => Occurrences): LedgerRow | null {
+  if (row.first > after && row.last < before) return row
+  const occurrences = planned()
+  const from = Math.max(row.first - 1, after)
+  const upTo = Math.min(row.last, before - 1)
+  const count = occurrences.count(from, upTo)
+  return count === 0 ? null : { ...row, first: occurrences.next(from)!, last: occurrences.previous(upTo)!, count }
 }

@@ -6,6 +6,7 @@ import { holdContract } from './contract/holds.ts'
 import { instanceContract } from './contract/instances.ts'
 import { jobListContract } from './contract/jobLists.ts'
 import { keepingContract } from './contract/keeping.ts'
+import { ledgerContract } from './contract/ledger.ts'
 import { logContract } from './contract/logs.ts'
 import { maintenanceContract } from './contract/maintenance.ts'
 import { planContract } from './contract/plans.ts'
@@ -37,6 +38,7 @@ export function engineContract(name: string, openTestDatabase: OpenTestDatabase)
     runningContract(open)
     settlingContract(open)
     figureContract(open)
+    ledgerContract(open)
     logContract(open)
     jobListContract(open)
     runListContract(open)

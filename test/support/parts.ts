@@ -1,5 +1,6 @@
 import { randomFillSync } from 'node:crypto'
 import type { TestContext } from 'node:test'
+import Database from 'better-sqlite3'
 import type { Commands } from '../../src/commands/commands.ts'
 import { createCommands } from '../../src/commands/commands.ts'
 import type { CreateJobInput } from '../../src/commands/inputs.ts'
@@ -46,13 +47,16 @@ export interface Parts {
   atEnd(close: () => Promise<void>): void
   /** Creates a job that must be accepted; answers its id. */
   create(input: Partial<CreateJobInput>): Promise<string>
+  /** Changes the file behind the engine's back, as a fault of ours or of a disk would. */
+  tamper(sql: string, ...values: readonly unknown[]): void
 }
 
 /** A real engine on a fresh file, with commands and a scheduler that a test ticks by hand. Closed when the test ends. */
 export async function openParts(t: TestContext, options: { targetRules?: TargetRules; clock?: HandClock } = {}): Promise<Parts> {
   const { entries, log } = keepingLog()
   const clock = options.clock ?? new HandClock(NOON)
-  const engine = await openEngine({ databaseUrl: `file:${temporaryDirectory()}/orrery.db`, instanceId: 'ins_test', log: log as never })
+  const file = `${temporaryDirectory()}/orrery.db`
+  const engine = await openEngine({ databaseUrl: `file:${file}`, instanceId: 'ins_test', log: log as never })
   // What was opened last is closed first: a worker still has outcomes to store.
   const closings = [() => engine.close()]
   t.after(async () => {
@@ -74,5 +78,10 @@ export async function openParts(t: TestContext, options: { targetRules?: TargetR
     if (!result.ok) throw new Error(JSON.stringify(result.errors))
     return result.value.jobId
   }
-  return { engine, clock, commands, scheduler, entries, create, atEnd: (close) => closings.push(close) }
+  const tamper = (sql: string, ...values: readonly unknown[]) => {
+    const db = new Database(file)
+    db.prepare(sql).run(...values)
+    db.close()
+  }
+  return { engine, clock, commands, scheduler, entries, create, tamper, atEnd: (close) => closings.push(close) }
 }

@@ -67,3 +67,13 @@ export interface LogLineQuery {
   readonly fromEnd: boolean
   readonly limit: number
 }
+
+/** The ledger of one job strictly between two instants. */
+export interface LedgerQuery {
+  readonly jobId: string
+  readonly after: Instant
+  readonly before: Instant
+  /** `true`: the last rows before `before`, still answered in their order. */
+  readonly fromEnd: boolean
+  readonly limit: number
+}

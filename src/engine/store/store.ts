@@ -1,8 +1,10 @@
 import type { Instant, Milliseconds } from '../../domain/instant.ts'
 import type { Job, Pause, Position } from '../../domain/job.ts'
+import type { LedgerRow } from '../../domain/ledger.ts'
 import type { MaintenanceWrite } from '../../domain/maintenance.ts'
 import type { ActiveRun } from '../../domain/run.ts'
-import type { JobListFilter, JobListQuery, LogLineQuery, RunListFilter, RunListQuery } from './lists.ts'
+import type { Revision } from '../../domain/schedule.ts'
+import type { JobListFilter, JobListQuery, LedgerQuery, LogLineQuery, RunListFilter, RunListQuery } from './lists.ts'
 import type { AttemptRow, InstanceRow, JobRow, LogLineRow, RunRow } from './rows.ts'
 import type {
   NewJob,
@@ -139,6 +141,17 @@ export interface Store {
   attempts(runIds: readonly string[]): Promise<ReadonlyMap<string, readonly AttemptRow[]>>
   /** Log lines of a run by number; none where there is no such run. At most `limit`; the caller asks for one more than it shows. */
   logLines(query: LogLineQuery): Promise<readonly LogLineRow[]>
+
+  // ------------------------------------------------------------------ the ledger
+
+  /** The schedules of a job as they stood, oldest first. */
+  revisions(jobId: string): Promise<readonly Revision[]>
+  /**
+   * What the ledger of a job says of the instants strictly between two: runs with an occurrence, and rows that instants share, by their
+   * first instants, as they stand at one moment. Rows that reach over an edge are answered whole. At most `limit`, the first or (fromEnd)
+   * the last of them.
+   */
+  ledgerRows(query: LedgerQuery): Promise<readonly LedgerRow[]>
 
   // ------------------------------------------------------------------ streams
 

@@ -208,5 +208,5 @@ function remembering<T>(limit: number): (text: string) => T {
 
 export const readPolicies = remembering<Policies>(1_000)
 export const readTarget = remembering<Target>(2_000)
-const readSchedule = remembering<Schedule>(2_000)
+export const readSchedule = remembering<Schedule>(2_000)
 const readTags = remembering<readonly string[]>(1_000)

@@ -15,6 +15,7 @@ import { JobChanges } from './jobChanges.ts'
 import { JobList } from './jobList.ts'
 import { Jobs } from './jobs.ts'
 import { Keeping, REMOVAL_BATCH } from './keeping.ts'
+import { Ledger } from './ledger.ts'
 import { LogLines } from './logLines.ts'
 import { Logs } from './logs.ts'
 import { Maintenance } from './maintenance.ts'
@@ -72,6 +73,7 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
   const progress = new Progress(db)
   const keeping = new Keeping(db)
   const reads = new Reads(db)
+  const ledger = new Ledger(db)
   const scanner = new Scanner(db)
   let commits = 0
   const remembered = new Remembered(() => commits)
@@ -160,6 +162,9 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
     countRuns: (filter) => reading(() => runList.count(filter)),
     attempts: (runIds) => reading(() => reads.attempts(runIds)),
     logLines: (query) => reading(() => logLines.read(query)),
+
+    revisions: (jobId) => reading(() => ledger.revisions(jobId)),
+    ledgerRows: (query) => reading(() => ledger.rows(query)),
 
     streamHead: async () => writer.head,
     streamFloor: () => reading(() => reads.number(STREAM_FLOOR) ?? 0),

@@ -1,0 +1,125 @@
+import { aheadOf, type Standing } from '../domain/ahead.ts'
+import type { Instant } from '../domain/instant.ts'
+import { cutRow, type LedgerRow } from '../domain/ledger.ts'
+import { plannedBy } from '../domain/planned.ts'
+import type { JobRow, PageKey } from '../engine/store/store.ts'
+import { builder, described } from './builder.ts'
+import { connectionType } from './connection.ts'
+import type { ApiContext } from './context.ts'
+import { JobType } from './job.ts'
+import { type Page, type PageArgs, type PageBounds, readPage } from './pagination.ts'
+import { RunType } from './run.ts'
+import { readWindow, type Window } from './window.ts'
+
+/** A row of the ledger, or a stretch of instants that it says nothing of yet. */
+type OccurrenceRow = Omit<LedgerRow, 'verdict'> & { readonly verdict: LedgerRow['verdict'] | 'PLANNED' }
+
+const VerdictType = builder.enumType('Verdict', {
+  description: 'What the planner decided for an instant of a schedule.',
+  values: described<OccurrenceRow['verdict']>({
+    RUN: 'It has a run.',
+    SKIPPED_OVERLAP: 'Another run of the job was active, and the overlap policy says skip.',
+    SKIPPED_PAUSED: 'The job, or the whole scheduling, was paused.',
+    SKIPPED_LIMIT: 'A thousand runs of the job were waiting already.',
+    COALESCED: 'It was late, and went into the run of a newer instant.',
+    MISSED: 'It was not decided on time and is not caught up; the reason says why.',
+    PLANNED: 'It is not decided yet.',
+  }),
+})
+
+const OccurrenceType = builder.objectRef<OccurrenceRow>('Occurrence').implement({
+  description: '`count` neighbouring instants from `at` to `until` (both inclusive) that share a verdict.',
+  fields: (t) => ({
+    at: t.field({ type: 'DateTime', description: 'The first of them, nominal.', resolve: ({ first }) => first }),
+    until: t.field({ type: 'DateTime', description: 'The last of them; `at` where it is one.', resolve: ({ last }) => last }),
+    count: t.exposeInt('count', { description: 'How many they are.' }),
+    verdict: t.field({ type: VerdictType, description: 'What was decided for each of them.', resolve: ({ verdict }) => verdict }),
+    reason: t.exposeString('reason', { nullable: true, description: 'Why they did not run. Null: the verdict says all.' }),
+    run: t.field({
+      type: RunType,
+      nullable: true,
+      description: 'The run of RUN; the one that COALESCED went into. Null: any other verdict, or it was removed by age.',
+      resolve: ({ runId }, _args, { loaders }) => (runId === null ? null : loaders.run(runId)),
+    }),
+  }),
+})
+
+const OccurrenceConnectionType = connectionType('Occurrence', OccurrenceType, 'occurrences', { counted: false })
+
+builder.objectField(JobType, 'occurrences', (t) =>
+  t.field({
+    type: OccurrenceConnectionType,
+    nullable: true,
+    description:
+      'The ledger, in the order of instants: what became of each occurrence in the window, and what is planned in its future part. Rows that reach over an edge of the window are cut to it.',
+    args: {
+      from: t.arg({ type: 'DateTime', required: true, description: 'Start of the window, inclusive.' }),
+      to: t.arg({ type: 'DateTime', required: true, description: 'End of the window, exclusive; not before `from`.' }),
+      ...t.arg.connectionArgs(),
+    },
+    resolve: (row, { from, to, ...page }, context) => listOccurrences(context, row, readWindow(from, to), page),
+  }),
+)
+
+/** A page of a job's ledger. */
+function listOccurrences(context: ApiContext, row: JobRow, { from, to }: Window, page: PageArgs): Promise<Page<OccurrenceRow>> {
+  return readPage(
+    {
+      order: { name: `LEDGER.${row.job.id}`, by: 'number' },
+      keyOf: ({ first, last }) => ({ value: first, id: String(last) }),
+      read: (bounds) =>
+        readOccurrences(context, row, {
+          ...bounds,
+          after: Math.max(from - 1, endOf(bounds.after) ?? Number.NEGATIVE_INFINITY),
+          before: Math.min(to, startOf(bounds.before) ?? Number.POSITIVE_INFINITY),
+        }),
+    },
+    page,
+  )
+}
+
+// A row that other instants joined since its cursor was given is cut like one at the edge of the window: the rest of it is shown, and
+// nothing twice. So a page goes on after the end of the row that its cursor names, and ends before the beginning of the other one.
+
+function endOf(key: PageKey | null): Instant | null {
+  const last = Number(key?.id)
+  return Number.isSafeInteger(last) ? last : startOf(key)
+}
+
+function startOf(key: PageKey | null): Instant | null {
+  return typeof key?.value === 'number' ? key.value : null
+}
+
+async function readOccurrences(
+  { store, loaders }: ApiContext,
+  { job, position }: JobRow,
+  { after, before, fromEnd, limit }: Omit<PageBounds, 'after' | 'before'> & { readonly after: Instant; readonly before: Instant },
+): Promise<readonly OccurrenceRow[]> {
+  if (before - after < 2) return []
+  const stored = await store.ledgerRows({ jobId: job.id, after, before, fromEnd, limit })
+  const isCut = stored.some(({ first, last }) => first <= after || last >= before)
+  const planned = isCut ? plannedBy(await store.revisions(job.id)) : null
+  const rows = stored.map((row) => cutRow(row, after, before, () => planned!)).filter((row) => row !== null)
+  // The job was read before its ledger: what got a verdict in between is no longer planned.
+  const decidedUntil = Math.max(position.plannedUntil, rows.at(-1)?.last ?? after)
+  const maintenance = await loaders.maintenance()
+  const ahead = plannedRow({ job, position, maintenance }, Math.max(after, decidedUntil), before)
+  const all: readonly OccurrenceRow[] = ahead === null ? rows : [...rows, ahead]
+  return fromEnd ? all.slice(-limit) : all.slice(0, limit)
+}
+
+/** The instants between two that have no verdict yet and will fire if nobody touches the job. */
+function plannedRow(standing: Standing, after: Instant, before: Instant): OccurrenceRow | null {
+  const ahead = aheadOf(standing)
+  const count = ahead.count(after, before - 1)
+  if (count === 0) return null
+  return {
+    verdict: 'PLANNED',
+    first: ahead.next(after)!,
+    last: ahead.previous(before - 1)!,
+    count,
+    reason: null,
+    runId: null,
+    counted: true,
+  }
+}
