@@ -5,6 +5,8 @@ import type { JobRecord, RunRecord, Tables, VerdictRecord } from './tables.ts'
 export interface LedgerCount {
   readonly jobs: number
   readonly planned: number
+  readonly missing: number
+  readonly duplicated: number
   readonly runs: number
   readonly verdicts: Readonly<Record<string, number>>
   readonly rows: number
@@ -17,6 +19,8 @@ export function countLedger(tables: Tables): LedgerCount {
   const problems: string[] = []
   const verdicts: Record<string, number> = {}
   let planned = 0
+  let missing = 0
+  let duplicated = 0
   let runs = 0
   let rows = 0
   const living = tables.jobs.filter(({ deletedAt }) => deletedAt === null)
@@ -43,20 +47,22 @@ export function countLedger(tables: Tables): LedgerCount {
         problems.push(`${job.name}: ${told(row)} stands for ${covered.length} instants`)
       for (const instant of covered) note(instant, row.verdict)
     }
-    const missing: number[] = []
+    const holes = instants.filter((instant) => !given.has(instant))
+    missing += holes.length
+    if (holes.length > 0)
+      problems.push(`${job.name} (${job.id}): ${holes.length} instants from ${iso(holes[0]!)} to ${iso(holes.at(-1)!)} are missing`)
     for (const instant of instants) {
       const verdictsOfIt = given.get(instant) ?? []
-      if (verdictsOfIt.length === 0) missing.push(instant)
-      if (verdictsOfIt.length > 1) problems.push(`${job.name} (${job.id}): ${iso(instant)} has ${verdictsOfIt.join(' and ')}`)
       given.delete(instant)
+      if (verdictsOfIt.length < 2) continue
+      duplicated += verdictsOfIt.length - 1
+      problems.push(`${job.name} (${job.id}): ${iso(instant)} has ${verdictsOfIt.join(' and ')}`)
     }
-    if (missing.length > 0)
-      problems.push(`${job.name} (${job.id}): ${missing.length} instants from ${iso(missing[0]!)} to ${iso(missing.at(-1)!)} are missing`)
     for (const [instant, what] of given)
       problems.push(`${job.name} (${job.id}): ${iso(instant)} was never planned, but has ${what.join(' and ')}`)
   }
   problems.push(...unlikeRuns(tables))
-  return { jobs: living.length, planned, runs, verdicts, rows, problems }
+  return { jobs: living.length, planned, missing, duplicated, runs, verdicts, rows, problems }
 }
 
 function plannedInstants(tables: Tables, job: JobRecord): number[] {

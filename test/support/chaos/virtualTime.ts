@@ -23,6 +23,7 @@ export interface VirtualOptions {
   /** Of an empty folder. */
   readonly directory: string
   readonly longestInterval: number
+  readonly tell?: (text: string) => void
 }
 
 export interface VirtualOutcome {
@@ -109,7 +110,13 @@ class World {
     const { from, span, step, commandsPerSecond } = this.#options
     const random = this.#random
     let owed = 0
+    let told = 0
     while (this.#clock.now() < from + span) {
+      const minute = Math.floor((this.#clock.now() - from) / 60_000)
+      if (minute >= told + 5) {
+        told = minute
+        this.#options.tell?.(`${minute} virtual minutes`)
+      }
       const passes = random.int(1, 2 * step)
       this.#clock.forward(passes)
       owed += (commandsPerSecond * passes) / 1_000

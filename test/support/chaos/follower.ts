@@ -1,0 +1,150 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { createClient } from 'graphql-ws'
+import { WebSocket } from 'ws'
+
+const WATCH = `subscription ($filter: JobRunStreamFilter, $after: Cursor) {
+  jobRuns(filter: $filter, after: $after, checkpoints: true) { cursor run { id status job { id } } }
+}`
+const FINAL = new Set(['SUCCEEDED', 'FAILED', 'TIMED_OUT', 'CANCELLED'])
+/** Runs seen lately, for whoever wants to do something to one. */
+const LATELY = 500
+
+interface RunEvent {
+  readonly cursor: string
+  readonly run: { readonly id: string; readonly status: string; readonly job: { readonly id: string } | null } | null
+}
+
+export interface FollowerOptions {
+  /** Where the product answers now; asked before each connection. */
+  readonly url: () => Promise<string>
+  readonly after: string
+  readonly filter?: Readonly<Record<string, unknown>>
+}
+
+/**
+ * A client that follows `jobRuns` for ever: whatever ends its connection, it comes back with the cursor of the last event that it has
+ * taken, over graphql-ws's own client. It holds the stream to its word.
+ */
+export class Follower {
+  readonly #options: FollowerOptions
+  /** The final states it was told, by run. */
+  readonly finals = new Map<string, string>()
+  readonly lately: { readonly id: string; readonly jobId: string | null }[] = []
+  readonly problems: string[] = []
+  events = 0
+  /** Events that told a final state again: the run was read at the delivery of an older change. */
+  repeats = 0
+  connections = 0
+  cursor: string
+  #position: number
+  #socket: WebSocket | null = null
+  #ended = false
+  #done: Promise<void> = Promise.resolve()
+  #waiting: (() => void)[] = []
+
+  constructor(options: FollowerOptions) {
+    this.#options = options
+    this.cursor = options.after
+    this.#position = positionOf(options.after)
+  }
+
+  start(): void {
+    this.#done = this.#follow()
+  }
+
+  async stop(): Promise<void> {
+    this.#ended = true
+    this.cut()
+    await this.#done
+  }
+
+  /** Ends the connection as a broken cable would: without a word. */
+  cut(): void {
+    this.#socket?.terminate()
+  }
+
+  get connected(): boolean {
+    return this.#socket?.readyState === WebSocket.OPEN
+  }
+
+  /** Resolves when everything up to `cursor` was told, or throws after `timeout` ms. */
+  async reaches(cursor: string, timeout: number): Promise<void> {
+    const deadline = Date.now() + timeout
+    while (this.#position < positionOf(cursor)) {
+      if (Date.now() > deadline)
+        throw new Error(`after ${timeout} ms the stream is at ${this.#position} of ${positionOf(cursor)}; ${this.problems.slice(-3)}`)
+      await Promise.race([new Promise<void>((resolve) => this.#waiting.push(resolve)), delay(500)])
+    }
+  }
+
+  async #follow(): Promise<void> {
+    while (!this.#ended) {
+      try {
+        await this.#connect(await this.#options.url())
+      } catch (error) {
+        // A cut shows in many ways; one that the product would be to blame for shows as an error of the operation.
+        if (isRefusal(error)) this.problems.push(`the stream was refused: ${JSON.stringify(error)}`)
+        await delay(10)
+      }
+    }
+  }
+
+  async #connect(url: string): Promise<void> {
+    const opened = (socket: WebSocket): void => {
+      this.#socket = socket
+    }
+    class Ours extends WebSocket {
+      constructor(address: string, protocols?: string | string[]) {
+        super(address, protocols)
+        opened(this)
+        this.on('error', () => {})
+      }
+    }
+    this.connections += 1
+    const client = createClient({ url: url.replace(/^http/, 'ws'), webSocketImpl: Ours, retryAttempts: 0, lazy: true })
+    try {
+      const variables = { filter: this.#options.filter ?? null, after: this.cursor }
+      for await (const { data, errors } of client.iterate<{ jobRuns: RunEvent }>({ query: WATCH, variables })) {
+        if (errors !== undefined) throw errors
+        this.#take(data!.jobRuns)
+        if (this.#ended) return
+      }
+    } finally {
+      this.#socket?.terminate()
+      await client.dispose()
+    }
+  }
+
+  #take({ cursor, run }: RunEvent): void {
+    const position = positionOf(cursor)
+    // A checkpoint repeats the position that it confirms; a change has one of its own.
+    if (position < this.#position || (run !== null && position === this.#position))
+      this.problems.push(`the cursor went from ${this.#position} to ${position}${run === null ? '' : ` with ${run.id} ${run.status}`}`)
+    this.#position = position
+    this.cursor = cursor
+    if (run !== null) this.#takeRun(run)
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const wake of waiting) wake()
+  }
+
+  #takeRun({ id, status, job }: NonNullable<RunEvent['run']>): void {
+    this.events += 1
+    this.lately.push({ id, jobId: job?.id ?? null })
+    if (this.lately.length > LATELY) this.lately.shift()
+    const known = this.finals.get(id)
+    if (known !== undefined && known !== status) this.problems.push(`${id} was ${known} and is ${status}`)
+    if (known === status) this.repeats += 1
+    if (FINAL.has(status)) this.finals.set(id, status)
+  }
+}
+
+/** Errors of the operation itself: a list of GraphQL errors. All else is the connection's. */
+function isRefusal(error: unknown): boolean {
+  return Array.isArray(error)
+}
+
+/** Cursors are opaque to clients; this one looks into them to see that they rise. */
+function positionOf(cursor: string): number {
+  return Number.parseInt(Buffer.from(cursor, 'base64url').toString('utf8').split('.').at(-1)!, 36)
+}
