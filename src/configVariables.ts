@@ -89,8 +89,8 @@ export const VARIABLES = {
     read: (text: string) => listOf(text, origin),
   },
   ORRERY_LEASE: { meaning: "a worker's claim on an attempt, renewed every third of it", ...duration(30 * SECOND, SECOND, HOUR) },
-  ORRERY_MAX_SOCKETS: { meaning: 'WebSockets of the server at once', ...wholeNumber(10_000, 1, 1_000_000) },
-  ORRERY_MAX_SUBSCRIPTIONS: { meaning: 'operations of one WebSocket at once', ...wholeNumber(100, 1, 10_000) },
+  ORRERY_MAX_SOCKETS: { meaning: 'WebSockets of the server at once; as many shared event streams', ...wholeNumber(10_000, 1, 1_000_000) },
+  ORRERY_MAX_SUBSCRIPTIONS: { meaning: 'operations of one WebSocket or shared event stream at once', ...wholeNumber(100, 1, 10_000) },
   ORRERY_DRAIN_TIMEOUT: { meaning: 'how long a stop waits for attempts under way', ...duration(30 * SECOND, 0, HOUR) },
   LOG_LEVEL: {
     meaning: 'the least severe log line that is written',

@@ -19,6 +19,7 @@ export interface OperationParams {
   readonly query: string
   readonly operationName?: string | null | undefined
   readonly variables?: Readonly<Record<string, unknown>> | null | undefined
+  readonly extensions?: Readonly<Record<string, unknown>> | null | undefined
 }
 
 /** One operation of a document that is valid against the schema and within the limits. */

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { formatError } from '../api/errors.ts'
+import type { EventStreams } from './eventStreams.ts'
 import { acceptsEventStream, JSON_TYPE, jsonTypeFor, refusalStatus, sendError, sendErrors, sendJson } from './httpAnswers.ts'
 import type { Caller, Operations } from './operations.ts'
 import { MAX_BODY, readBody, readParams } from './requestBody.ts'
@@ -16,16 +17,25 @@ const JSON_BODY = /^application\/json\s*(;\s*charset\s*=\s*"?utf-?8"?\s*)?$/i
 export function createGraphqlHandler({
   operations,
   yoga,
+  streams,
 }: {
   readonly operations: Operations
   readonly yoga: YogaHandler
+  readonly streams: EventStreams
 }): GraphqlHandler {
+  /** What carries no operation in its body. */
+  function answerBodiless(req: IncomingMessage, res: ServerResponse, token: string | null, caller: Caller): void | Promise<void> {
+    if (req.method === 'GET') return token === null ? yoga(req, res, null, caller) : streams.open(res, token)
+    if (req.method === 'PUT') return streams.reserve(res)
+    if (req.method === 'DELETE' && token !== null) return streams.complete(res, token, parameterOf(req, 'operationId'))
+    res.setHeader('allow', 'GET, POST, PUT, OPTIONS')
+    const message = `/graphql answers GET and POST, PUT for a new event stream, and DELETE with the token of one; this was ${req.method}.`
+    return sendError(res, 405, 'BAD_USER_INPUT', message)
+  }
+
   return async (req, res, caller) => {
-    if (req.method === 'GET') return yoga(req, res, null, caller)
-    if (req.method !== 'POST') {
-      res.setHeader('allow', 'GET, POST, OPTIONS')
-      return sendError(res, 405, 'BAD_USER_INPUT', `/graphql answers GET and POST; this was ${req.method}.`)
-    }
+    const token = tokenOf(req)
+    if (req.method !== 'POST') return answerBodiless(req, res, token, caller)
     // Also what keeps forms of other pages out: a browser asks before it sends JSON across origins.
     const { 'content-type': contentType, 'content-encoding': encoding, accept } = req.headers
     if (!JSON_BODY.test(contentType ?? '') || (encoding ?? 'identity') !== 'identity') {
@@ -42,6 +52,7 @@ export function createGraphqlHandler({
     const params = paramsOf(body)
     if (typeof params === 'string') return sendError(res, 400, 'BAD_USER_INPUT', params)
 
+    if (token !== null) return streams.operate(res, token, params, caller)
     const type = jsonTypeFor(accept)
     const prepared = operations.prepare(params, caller)
     if ('refused' in prepared) {
@@ -68,6 +79,17 @@ export function createGraphqlHandler({
       sendJson(res, 200, type, JSON.stringify(errors === undefined ? rest : { errors: errors.map(formatError), ...rest }))
     }
   }
+}
+
+/** Names the event stream that a request is for: by a header, or in the URL, since browsers open event streams without headers. */
+function tokenOf(req: IncomingMessage): string | null {
+  const token = req.headers['x-graphql-event-stream-token'] ?? parameterOf(req, 'token')
+  return typeof token === 'string' && token !== '' ? token : null
+}
+
+function parameterOf({ url = '' }: IncomingMessage, name: string): string | null {
+  const query = url.indexOf('?')
+  return query === -1 ? null : new URLSearchParams(url.slice(query)).get(name)
 }
 
 function paramsOf(body: string): ReturnType<typeof readParams> {

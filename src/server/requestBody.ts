@@ -40,7 +40,7 @@ export function readParams(value: unknown): OperationParams | string {
   if (operationName != null && typeof operationName !== 'string') return `"operationName" must be a text; it is ${kindOf(operationName)}.`
   if (variables != null && !isObject(variables)) return `"variables" must be an object; it is ${kindOf(variables)}.`
   if (extensions != null && !isObject(extensions)) return `"extensions" must be an object; it is ${kindOf(extensions)}.`
-  return { query, operationName, variables }
+  return { query, operationName, variables, extensions }
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

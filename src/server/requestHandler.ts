@@ -146,11 +146,11 @@ function redirect(res: ServerResponse, to: string): void {
 
 function sendPreflight(res: ServerResponse, origin: string | null): void {
   if (origin !== null) {
-    res.setHeader('access-control-allow-methods', 'GET, POST')
-    res.setHeader('access-control-allow-headers', 'content-type, authorization, x-request-id')
+    res.setHeader('access-control-allow-methods', 'GET, POST, PUT, DELETE')
+    res.setHeader('access-control-allow-headers', 'content-type, authorization, x-request-id, x-graphql-event-stream-token')
     res.setHeader('access-control-max-age', 600)
   }
-  res.writeHead(204, { allow: 'GET, HEAD, POST, OPTIONS' }).end()
+  res.writeHead(204, { allow: 'GET, HEAD, POST, PUT, DELETE, OPTIONS' }).end()
 }
 
 function sendFavicon(res: ServerResponse): void {

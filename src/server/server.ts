@@ -10,6 +10,7 @@ import type { Log } from '../log.ts'
 import { periodicService } from '../periodic.ts'
 import type { Service } from '../services.ts'
 import { graphiqlPage } from './graphiqlPage.ts'
+import { createEventStreams } from './eventStreams.ts'
 import { createGraphqlHandler } from './graphqlHandler.ts'
 import { createGuard } from './guard.ts'
 import { askReadiness, type Checks } from './health.ts'
@@ -56,11 +57,16 @@ export function createServer({ config, log, services, readiness, schema = apiSch
   const operations = createOperations({ schema, contextFor: (viewer) => createContext(services, viewer), log })
   const yoga = createYogaHandler({ schema, operations, log })
   const sockets = createSocketServer({ operations, viewer: EVERYBODY, maxOperations: config.maxSubscriptions, log })
-  const sweeping = periodicService([{ name: 'sockets', every: SECOND, runOnce: async () => sockets.sweep() }], log)
+  const streams = createEventStreams({ operations, maxStreams: config.maxSockets, maxOperations: config.maxSubscriptions })
+  const sweep = async (): Promise<void> => {
+    sockets.sweep()
+    streams.sweep()
+  }
+  const sweeping = periodicService([{ name: 'sockets and streams', every: SECOND, runOnce: sweep }], log)
   const handle = createRequestHandler({
     guard,
     viewer: EVERYBODY,
-    graphql: createGraphqlHandler({ operations, yoga }),
+    graphql: createGraphqlHandler({ operations, yoga, streams }),
     graphiql: graphiqlPage(),
     health: () => askReadiness(readiness, draining, log),
     log,

@@ -69,6 +69,20 @@ describe('limits are the same on every transport', () => {
       client.dispose()
       return value as Answer
     },
+    async 'SSE in one stream'(query, variables) {
+      const token = await (await fetch(url, { method: 'PUT' })).text()
+      const headers = { 'content-type': 'application/json', 'x-graphql-event-stream-token': token }
+      const body = JSON.stringify({ query, variables, extensions: { operationId: '1' } })
+      const accepted = await fetch(url, { method: 'POST', headers, body })
+      if (accepted.status !== 202) return (await accepted.json()) as Answer
+      const stream = await fetch(`${url}?token=${token}`)
+      let text = ''
+      for await (const chunk of stream.body!.pipeThrough(new TextDecoderStream())) {
+        text += chunk
+        if (text.includes('event: complete')) break
+      }
+      return JSON.parse(/^event: next\ndata: (.*)$/m.exec(text)![1]!).payload as Answer
+    },
     async WebSocket(query, variables) {
       try {
         return (await socket.iterate({ query, variables }).next()).value as Answer

@@ -41,6 +41,20 @@ async function stalledEventStream(port: number): Promise<Socket> {
   return socket
 }
 
+/** As above, in single connection mode: the stream is one request, the operation another. */
+async function stalledSharedStream(port: number): Promise<Socket> {
+  const url = `http://127.0.0.1:${port}/graphql`
+  const token = await (await fetch(url, { method: 'PUT' })).text()
+  const socket = connect(port, '127.0.0.1')
+  socket.write(`GET /graphql?token=${token} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAccept: text/event-stream\r\n\r\n`)
+  const headers = { 'content-type': 'application/json', 'x-graphql-event-stream-token': token }
+  const body = JSON.stringify({ query: QUERY, extensions: { operationId: '1' } })
+  await new Promise((resolve) => socket.once('data', resolve))
+  await fetch(url, { method: 'POST', headers, body })
+  socket.pause()
+  return socket
+}
+
 /** 100,000 changes: every run goes through its states, the last one is final. */
 async function change(server: TestServer): Promise<void> {
   for (let round = 0; round < ROUNDS; round++) {
@@ -59,7 +73,9 @@ describe('readers that stop reading while 100,000 changes happen', () => {
     const events = client.iterate<{ runs: { run: string; status: string } }>({ query: 'subscription { runs { run status } }' })
     await events.next()
     const sockets = await Promise.all(Array.from({ length: 10 }, () => stalledWebSocket(server.port)))
-    const streams = await Promise.all(Array.from({ length: 5 }, () => stalledEventStream(server.port)))
+    const streams = await Promise.all(
+      Array.from({ length: 6 }, (_, i) => (i % 2 === 0 ? stalledEventStream(server.port) : stalledSharedStream(server.port))),
+    )
 
     collectGarbage()
     const before = process.memoryUsage()
