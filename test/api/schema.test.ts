@@ -110,6 +110,7 @@ const REQUIRED: Readonly<Record<string, string>> = {
   previewSchedule: '(schedule: {interval: {every: "5s"}}) { next }',
   handlers: ' { name }',
   instances: ' { id }',
+  stats: ' { total }',
   system: ' { now }',
   viewer: ' { name }',
   streamPosition: '',

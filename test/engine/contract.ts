@@ -19,7 +19,7 @@ import { streamContract } from './contract/stream.ts'
 /** A database that is empty at first. It may be opened again after its engine was closed. */
 export interface TestDatabase {
   /** Closed when the test ends, if it was not before. */
-  open(): Promise<Engine>
+  open(instanceId?: string): Promise<Engine>
 }
 
 /** Makes a database of its own for a test. */
@@ -37,8 +37,8 @@ export function engineContract(name: string, openTestDatabase: OpenTestDatabase)
     holdContract(open)
     runningContract(open)
     settlingContract(open)
-    figureContract(open)
     ledgerContract(open)
+    figureContract(open, openTestDatabase)
     logContract(open)
     jobListContract(open)
     runListContract(open)

@@ -11,8 +11,8 @@ export function sqliteUrl(): string {
 /** A fresh SQLite file. */
 export async function openSqliteDatabase(t: TestContext, databaseUrl = sqliteUrl()): Promise<TestDatabase> {
   return {
-    async open() {
-      const engine = await openEngine({ databaseUrl, instanceId: 'ins_test', log: keepingLog().log })
+    async open(instanceId = 'ins_test') {
+      const engine = await openEngine({ databaseUrl, instanceId, log: keepingLog().log })
       t.after(() => engine.close())
       return engine
     },

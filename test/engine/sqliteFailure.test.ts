@@ -108,7 +108,7 @@ describe('a full disk', () => {
       { seq: 2, message: 'second' },
     ])
     assert.equal(await settleOne(store, begun!), 'SUCCEEDED')
-    assert.deepEqual(db.prepare('SELECT sum(succeeded) AS succeeded FROM "JobMinute"').get(), { succeeded: 1 })
+    assert.deepEqual(db.prepare('SELECT sum(succeeded) AS succeeded FROM "JobMinute" WHERE "jobId" = ?').get(job.id), { succeeded: 1 })
     assert.equal(await statusOf(store, held!.id), 'QUEUED')
   })
 })

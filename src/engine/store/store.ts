@@ -5,6 +5,7 @@ import type { MaintenanceWrite } from '../../domain/maintenance.ts'
 import type { ActiveRun } from '../../domain/run.ts'
 import type { Revision } from '../../domain/schedule.ts'
 import type { JobListFilter, JobListQuery, LedgerQuery, LogLineQuery, RunListFilter, RunListQuery } from './lists.ts'
+import type { Figures, FiguresQuery, Population } from './figures.ts'
 import type { AttemptRow, InstanceRow, JobRow, LogLineRow, RunRow } from './rows.ts'
 import type {
   NewJob,
@@ -25,7 +26,8 @@ import type {
   InstanceBeat,
 } from './writes.ts'
 
-// The port is this file; its vocabulary stands in the three beside it and is known through it alone.
+// The port is this file; its vocabulary stands in those beside it and is known through it alone.
+export type * from './figures.ts'
 export * from './lists.ts'
 export * from './rows.ts'
 export type * from './writes.ts'
@@ -152,6 +154,16 @@ export interface Store {
    * the last of them.
    */
   ledgerRows(query: LedgerQuery): Promise<readonly LedgerRow[]>
+
+  // ------------------------------------------------------------------ figures
+
+  /**
+   * Figures by bucket, earliest first. They are kept by the minute, and by the hour once they are a week old: a minute or an hour counts
+   * whole, in the bucket that it begins in; one that was under way at `from`, in the first.
+   */
+  figures(query: FiguresQuery): Promise<readonly Figures[]>
+  /** Counted in slices, hence at no single moment, and remembered for some seconds whatever is committed meanwhile. */
+  population(now: Instant): Promise<Population>
 
   // ------------------------------------------------------------------ streams
 

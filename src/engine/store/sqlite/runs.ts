@@ -15,6 +15,7 @@ export type Stored = { readonly heldBy: Hold | null; readonly begun: boolean } |
 export interface ActiveRecord {
   readonly id: string
   readonly jobId: string
+  readonly trigger: RunTrigger
   readonly status: RunStatus
   readonly heldBy: Hold | null
   readonly dueAt: Instant
@@ -37,7 +38,7 @@ export interface StartableRecord {
   readonly attempt: number
 }
 
-const ACTIVE = `SELECT id, "jobId", status, "heldBy", "dueAt", "startedAt", "cancelRequestedAt", "concurrencyKey", "maxConcurrency"
+const ACTIVE = `SELECT id, "jobId", "trigger", status, "heldBy", "dueAt", "startedAt", "cancelRequestedAt", "concurrencyKey", "maxConcurrency"
   FROM "Run" WHERE "finishedAt" IS NULL`
 
 const NEW_RUN = `id, "jobId", "trigger", occurrence, "scheduledFor", "dueAt", "queuedAt", priority, "concurrencyKey", "maxConcurrency", coalesced,
@@ -166,13 +167,13 @@ export class Runs {
   /** After a run's row became final: the position, the figures, and later those that waited for its end. */
   ended(
     tx: Tx,
-    run: Pick<ActiveRecord, 'id' | 'jobId' | 'dueAt' | 'startedAt' | 'concurrencyKey'>,
+    run: Pick<ActiveRecord, 'id' | 'jobId' | 'trigger' | 'dueAt' | 'startedAt' | 'concurrencyKey'>,
     status: FinalStatus,
     finishedAt: Instant,
   ): void {
     this.#sql.ended.run(run.id, status, run.jobId)
     this.#releases.note(run)
-    tx.effects.ended.push({ jobId: run.jobId, status, dueAt: run.dueAt, startedAt: run.startedAt, finishedAt })
+    tx.effects.ended.push({ jobId: run.jobId, trigger: run.trigger, status, dueAt: run.dueAt, startedAt: run.startedAt, finishedAt })
   }
 
   #insertQueued(tx: Tx, run: NewRun, heldBy: Hold | null): boolean {

@@ -1,9 +1,8 @@
 import type { Database, Statement } from 'better-sqlite3'
 import type { PageKey } from '../store.ts'
 import { prepare } from './statement.ts'
+import { Pace, type Turns } from './turns.ts'
 
-/** Rows looked at between two turns of the loop, where a filter may let few of them through. */
-const SLICE = 1_000
 /** Counts are exact up to here, and null above. */
 export const COUNTED_UP_TO = 10_000
 const STATEMENTS = 300
@@ -64,10 +63,12 @@ interface Stretch {
  */
 export class Scanner {
   readonly #db: Database
+  readonly #turns: Turns
   readonly #statements = new Map<string, Statement<unknown[], unknown>>()
 
-  constructor(db: Database) {
+  constructor(db: Database, turns: Turns) {
     this.#db = db
+    this.#turns = turns
   }
 
   prepare<Row>(sql: string): Statement<unknown[], Row> {
@@ -84,11 +85,12 @@ export class Scanner {
     const ascending = (paging.direction === 'ASC') !== paging.fromEnd
     const rows: Row[] = []
     for (const stretch of stretches(source, paging)) {
-      for await (const part of this.#slices(source, stretch, filters, ascending)) {
+      const full = await this.#walk(source, stretch, filters, ascending, (part) => {
         const { sql, values } = select(columns, stretch.from, part, ascending)
         rows.push(...this.prepare<Row>(`${sql} LIMIT ?`).all(...values, paging.limit - rows.length))
-        if (rows.length >= paging.limit) return paging.fromEnd ? rows.reverse() : rows
-      }
+        return rows.length >= paging.limit
+      })
+      if (full) break
     }
     return paging.fromEnd ? rows.reverse() : rows
   }
@@ -97,12 +99,13 @@ export class Scanner {
   async count(source: Source, filters: readonly Condition[]): Promise<number | null> {
     let count = 0
     for (const stretch of stretches(source, { direction: 'ASC', after: null, before: null, fromEnd: false, limit: 0 })) {
-      for await (const part of this.#slices(source, stretch, filters, true)) {
+      const tooMany = await this.#walk(source, stretch, filters, true, (part) => {
         const { sql, values } = conditions(part)
         const inner = `SELECT 1 FROM ${part.filters.length === 0 ? stretch.keySource : stretch.from}${sql} LIMIT ?`
         count += this.prepare<{ n: number }>(`SELECT count(*) AS n FROM (${inner})`).get(...values, COUNTED_UP_TO + 1 - count)!.n
-        if (count > COUNTED_UP_TO) return null
-      }
+        return count > COUNTED_UP_TO
+      })
+      if (tooMany) return null
     }
     return count
   }
@@ -115,27 +118,43 @@ export class Scanner {
     )
   }
 
-  /** The conditions of one slice after the other, or of the whole stretch where all rows count. */
-  async *#slices(source: Source, stretch: Stretch, chosen: readonly Condition[], ascending: boolean): AsyncGenerator<Part> {
-    const filters = [...source.also, ...chosen]
-    if (chosen.length === 0 || source.narrow) {
-      yield { stretch, filters, start: stretch.start, end: stretch.end, endIncluded: false, ascending }
-      return
+  /**
+   * Has `look` look at one slice after the other, or at the whole stretch at once where all of its rows count, until it has enough.
+   * Answers whether it had.
+   */
+  async #walk(
+    source: Source,
+    stretch: Stretch,
+    chosen: readonly Condition[],
+    ascending: boolean,
+    look: (part: Part) => boolean,
+  ): Promise<boolean> {
+    const whole: Part = {
+      stretch,
+      filters: [...source.also, ...chosen],
+      start: stretch.start,
+      end: stretch.end,
+      endIncluded: false,
+      ascending,
     }
-    let start = stretch.start
-    for (;;) {
-      const rest: Part = { stretch, filters: [], start, end: stretch.end, endIncluded: false, ascending }
-      const { sql, values } = select(stretch.keys.map((key, i) => `${key} AS k${i}`).join(', '), stretch.keySource, rest, ascending)
-      const last = this.prepare<Record<string, Value>>(`${sql} LIMIT 1 OFFSET ?`).get(...values, SLICE - 1)
-      if (last === undefined) {
-        yield { ...rest, filters }
-        return
-      }
-      const end = stretch.keys.map((_, i) => last[`k${i}`]!)
-      yield { stretch, filters, start, end, endIncluded: true, ascending }
+    if (source.narrow) return this.#turns.take(() => look(whole))
+    if (chosen.length === 0) return look(whole)
+    const pace = new Pace()
+    for (let { start } = whole; ; ) {
+      const { enough, end } = await this.#turns.take(() => pace.measure(() => this.#slice({ ...whole, start }, pace.rows, look)))
+      if (enough || end === null) return enough
       start = end
-      await new Promise((resolve) => setImmediate(resolve))
     }
+  }
+
+  /** Looks at the next `rows` rows of what is left. `end`: where they ended; null: that was the rest. */
+  #slice(rest: Part, rows: number, look: (part: Part) => boolean): { readonly enough: boolean; readonly end: readonly Value[] | null } {
+    const { keys, keySource } = rest.stretch
+    const { sql, values } = select(keys.map((key, i) => `${key} AS k${i}`).join(', '), keySource, { ...rest, filters: [] }, rest.ascending)
+    const last = this.prepare<Record<string, Value>>(`${sql} LIMIT 1 OFFSET ?`).get(...values, rows - 1)
+    if (last === undefined) return { enough: look(rest), end: null }
+    const end = keys.map((_, i) => last[`k${i}`]!)
+    return { enough: look({ ...rest, end, endIncluded: true }), end }
   }
 }
 

@@ -27,7 +27,7 @@ function statements(db: Database) {
     // The fence: an attempt that is not RUNNING any more has no row here.
     running: prepare<[string, number], SettlingRecord>(
       db,
-      `SELECT r.id, r."jobId", r.status, r."heldBy", r."dueAt", r."startedAt", r."cancelRequestedAt", r."concurrencyKey", r."maxConcurrency",
+      `SELECT r.id, r."jobId", r."trigger", r.status, r."heldBy", r."dueAt", r."startedAt", r."cancelRequestedAt", r."concurrencyKey", r."maxConcurrency",
          r.attempt, r."attemptStartedAt", r."attemptsUsed", r."instanceId", r."jobVersion",
          p.version AS "positionVersion", p."failuresInRow", p.completed
        FROM "Run" r JOIN "JobPosition" p ON p."jobId" = r."jobId"
@@ -103,7 +103,7 @@ export class Settling {
     const failures = failuresAfter(status, run.failuresInRow)
     this.#sql.ended.run(failures, run.id, status, run.jobId)
     releases.note(run)
-    tx.effects.ended.push({ jobId: run.jobId, status, dueAt: run.dueAt, startedAt: run.startedAt, finishedAt: now })
+    tx.effects.ended.push({ jobId: run.jobId, trigger: run.trigger, status, dueAt: run.dueAt, startedAt: run.startedAt, finishedAt: now })
     if (failures > run.failuresInRow && pauseAfterFailures !== null && failures >= pauseAfterFailures && run.completed === 0) {
       changes.pauseAfterFailures(tx, run.jobId, failures, now)
     }

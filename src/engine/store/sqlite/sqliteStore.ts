@@ -9,6 +9,7 @@ import { reading } from './availability.ts'
 import { Changes } from './changes.ts'
 import { ConcurrencyKeys } from './concurrency.ts'
 import { Definitions } from './definitions.ts'
+import { FigureReads } from './figureReads.ts'
 import { Figures } from './figures.ts'
 import { Instances } from './instances.ts'
 import { JobChanges } from './jobChanges.ts'
@@ -20,6 +21,7 @@ import { LogLines } from './logLines.ts'
 import { Logs } from './logs.ts'
 import { Maintenance } from './maintenance.ts'
 import { Plans, type Starting } from './plans.ts'
+import { Populations } from './population.ts'
 import { Progress } from './progress.ts'
 import { Reads } from './reads.ts'
 import { Releases } from './releases.ts'
@@ -31,6 +33,7 @@ import { Scanner } from './scan.ts'
 import { Settling } from './settle.ts'
 import { prepare } from './statement.ts'
 import { JOB_STREAM_FLOOR, LEDGER_BEGINS, STREAM_FLOOR, STREAM_HEAD, Stream, storedHead } from './stream.ts'
+import { Turns } from './turns.ts'
 import { Verdicts } from './verdicts.ts'
 import { type Tx, Writer } from './writer.ts'
 
@@ -74,12 +77,15 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
   const keeping = new Keeping(db)
   const reads = new Reads(db)
   const ledger = new Ledger(db)
-  const scanner = new Scanner(db)
+  const turns = new Turns()
+  const scanner = new Scanner(db, turns)
   let commits = 0
   const remembered = new Remembered(() => commits)
   const jobList = new JobList(scanner, remembered)
   const runList = new RunList(scanner, remembered)
   const stream = new Stream(scanner)
+  const figureReads = new FigureReads(db, turns)
+  const populations = new Populations(db, turns)
 
   const storeHead = prepare(
     db,
@@ -165,6 +171,8 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
 
     revisions: (jobId) => reading(() => ledger.revisions(jobId)),
     ledgerRows: (query) => reading(() => ledger.rows(query)),
+    figures: (query) => reading(() => figureReads.of(query)),
+    population: (now) => reading(() => populations.of(now)),
 
     streamHead: async () => writer.head,
     streamFloor: () => reading(() => reads.number(STREAM_FLOOR) ?? 0),

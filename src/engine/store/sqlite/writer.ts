@@ -1,6 +1,6 @@
 import type { Database, Statement } from 'better-sqlite3'
 import type { Instant } from '../../../domain/instant.ts'
-import type { FinalStatus } from '../../../domain/run.ts'
+import type { FinalStatus, RunTrigger } from '../../../domain/run.ts'
 import type { Hint } from '../../bus/bus.ts'
 import { StoreUnavailable } from '../../errors.ts'
 import type { BegunAttempt } from '../store.ts'
@@ -24,6 +24,7 @@ export interface Effects {
 /** A run that became final, for the figures of its minute. */
 export interface EndedRun {
   readonly jobId: string
+  readonly trigger: RunTrigger
   readonly status: FinalStatus
   readonly dueAt: Instant
   readonly startedAt: Instant | null
