@@ -159,7 +159,7 @@ builder.mutationFields((t) => ({
   resumeJob: t.field({
     type: ResumeJobPayload,
     description:
-      'Resumes a job: it fires again from its next instant on. Resuming a job that is not paused does nothing. Needs the scope OPERATE.',
+      'Resumes a job: it fires again from its next instant on, and its count of failures in a row starts anew. Of a job that is not paused nothing else changes. Needs the scope OPERATE.',
     args: { input: t.arg({ type: ResumeJobInput, required: true, description: 'The job.' }) },
     resolve: (_root, { input }, context) =>
       toPayload(context.commands.resumeJob(input, callerOf(context)), ({ jobId }) => freshJob(context, jobId)),

@@ -1,5 +1,5 @@
-import { refused, userError } from '../domain/errors.ts'
-import type { Job } from '../domain/job.ts'
+import { refused, type UserError, userError } from '../domain/errors.ts'
+import type { Job, Pause } from '../domain/job.ts'
 import { pauseErrors } from '../domain/jobFields.ts'
 import { occurrencesOf } from '../domain/occurrences.ts'
 import { standing } from '../domain/plan.ts'
@@ -19,25 +19,25 @@ export async function pauseJob(
     if (current === null) return { refuse: [noSuchJob(input.id)] }
     const now = context.now()
     const closed = closeUpToNow(current, now)
-    if (closed.position.completed) {
-      return {
-        refuse: [
-          userError(
-            'INVALID',
-            ['id'],
-            `The job ${JSON.stringify(current.job.name)} is COMPLETED: nothing of its schedule is left to pause.`,
-          ),
-        ],
-      }
-    }
-    // A second pause goes on from the first: the instants between are paused already.
-    const since = closed.job.pause?.since ?? now
-    return changed(closed, { pause: { since, until: input.until ?? null, note: input.note, by: caller.name } }, now)
+    if (closed.position.completed) return { refuse: [nothingToPause(current.job, ['id'])] }
+    return changed(closed, { pause: pauseOf(closed.job, input, caller.name, now) }, now)
   })
   return result.kind === 'refused' ? refused(...result.refusal) : { ok: true, value: { jobId: input.id } }
 }
 
-/** Ends a job's pause. The instants that passed meanwhile stay SKIPPED_PAUSED; the count of failures starts anew. */
+/** The pause that an input asks for. A second pause goes on from the first: the instants between are paused already. */
+export function pauseOf(job: Pick<Job, 'pause'>, { note, until }: PauseInput, by: string, now: number): Pause {
+  return { since: job.pause?.since ?? now, until: until ?? null, note, by }
+}
+
+export function nothingToPause(job: Pick<Job, 'name'>, path: readonly string[]): UserError {
+  return userError('INVALID', path, `The job ${JSON.stringify(job.name)} is COMPLETED: nothing of its schedule is left to pause.`)
+}
+
+/**
+ * Ends a job's pause. The instants that passed meanwhile stay SKIPPED_PAUSED; the count of failures starts anew, also where the pause has
+ * ended by itself: else the next failure would pause the job again.
+ */
 export async function resumeJob(
   context: CommandContext,
   input: { readonly id: string },
@@ -45,7 +45,9 @@ export async function resumeJob(
   const result = await context.store.changeJob<Refusal>(input.id, (current) => {
     if (current === null) return { refuse: [noSuchJob(input.id)] }
     const now = context.now()
-    if (current.job.pause === null) return { event: null, now }
+    if (current.job.pause === null) {
+      return current.position.failuresInRow === 0 ? { event: null, now } : { position: { failuresInRow: 0 }, event: null, now }
+    }
     const write = changed(closeUpToNow(current, now), { pause: null }, now)
     return { ...write, position: { ...write.position, failuresInRow: 0 } }
   })

@@ -1,6 +1,6 @@
 import { type Checked, refused, type UserError, userError } from '../domain/errors.ts'
 import type { Instant } from '../domain/instant.ts'
-import type { Job, Pause } from '../domain/job.ts'
+import { isPaused, type Job } from '../domain/job.ts'
 import { pauseErrors } from '../domain/jobFields.ts'
 import { occurrencesOf } from '../domain/occurrences.ts'
 import { schedulesEqual } from '../domain/parseSchedule.ts'
@@ -10,6 +10,7 @@ import type { JobSnapshot, JobWrite } from '../engine/store/store.ts'
 import { type CommandContext, closeUpToNow, type Refusal } from './context.ts'
 import type { JobDraft } from './draft.ts'
 import type { CommandResult, PauseInput } from './inputs.ts'
+import { nothingToPause, pauseOf } from './pauseJob.ts'
 import { noSuchJob, versionConflict } from './refusals.ts'
 
 interface Revising {
@@ -65,26 +66,29 @@ async function targetFaults(context: CommandContext, job: Job, draft: JobDraft):
   return same ? [] : context.targetRules.check(draft)
 }
 
-function revision(snapshot: JobSnapshot, draft: JobDraft, { pause: pauseInput, by }: Revising, now: Instant): JobWrite {
+function revision(
+  snapshot: JobSnapshot,
+  draft: JobDraft,
+  { pause: asked, by }: Revising,
+  now: Instant,
+): JobWrite | { readonly refuse: Refusal } {
   const newSchedule = !schedulesEqual(draft.schedule, snapshot.job.schedule)
-  const changed = newSchedule || pauseInput !== undefined || !sameFields(draft, snapshot.job)
+  const newPause = asked === undefined || pausedSo(snapshot.job, asked, now) ? null : asked
+  const changed = newSchedule || newPause !== null || !sameFields(draft, snapshot.job)
   if (!changed) return { event: null, now }
 
   const closed = closeUpToNow(snapshot, now)
-  const pause: Pause | null =
-    pauseInput === undefined ? closed.job.pause : { since: now, until: pauseInput.until ?? null, note: pauseInput.note, by }
+  const pause = newPause === null ? closed.job.pause : pauseOf(closed.job, newPause, by, now)
   const number = newSchedule ? snapshot.job.revision + 1 : snapshot.job.revision
   const job: Job = { ...closed.job, ...draft, pause, revision: number, version: snapshot.job.version + 1, updatedAt: now }
   const scheduledRuns = maxRunsOf(draft.schedule) === maxRunsOf(snapshot.job.schedule) ? closed.position.scheduledRuns : 0
   const ended = newSchedule ? exhausted(draft.schedule, scheduledRuns) : closed.position.completed
+  const stands = standing({ job, occurrences: occurrencesOf(job.schedule), plannedUntil: closed.moment, ended })
+  if (newPause !== null && stands.completed) return { refuse: [nothingToPause(job, ['pause'])] }
   return {
     job,
     plan: closed.plan,
-    position: {
-      plannedUntil: closed.moment,
-      scheduledRuns,
-      ...standing({ job, occurrences: occurrencesOf(job.schedule), plannedUntil: closed.moment, ended }),
-    },
+    position: { plannedUntil: closed.moment, scheduledRuns, ...stands },
     ...(newSchedule
       ? {
           newRevision: {
@@ -96,6 +100,11 @@ function revision(snapshot: JobSnapshot, draft: JobDraft, { pause: pauseInput, b
     event: 'UPDATED',
     now,
   }
+}
+
+/** Whether the job is paused already as the input says: the same input again changes nothing. */
+function pausedSo({ pause }: Job, input: PauseInput, now: Instant): boolean {
+  return isPaused(pause, now) && pause.note === input.note && pause.until === (input.until ?? null)
 }
 
 /** All fields but the schedule, which has an equality of its own. */
