@@ -14,6 +14,7 @@ import { Scheduler } from './scheduler/scheduler.ts'
 import { createServer } from './server/server.ts'
 import type { Service } from './services.ts'
 import { Hub } from './stream/hub.ts'
+import { createJobStream } from './stream/jobStream.ts'
 import { createLogStream } from './stream/logStream.ts'
 import { createRunStream } from './stream/runStream.ts'
 import { VERSION } from './version.ts'
@@ -72,6 +73,7 @@ export function createOrrery(config: Config, log: Log): Orrery {
       const commands = createCommands({ store, now, targetRules: performers.rules })
       const hub = new Hub(store, bus, log, STREAM_POLL)
       const stream = createRunStream({ store, bus, log, hub })
+      const jobStream = createJobStream({ store, bus, log })
       const logStream = createLogStream({ store, bus, hub })
       const scheduler = new Scheduler({ store, bus, log, now, randomBytes: (bytes) => randomFillSync(bytes) })
       const worker = new Worker({
@@ -107,6 +109,7 @@ export function createOrrery(config: Config, log: Log): Orrery {
           handlers: () => performers.handlers,
           stream,
           logStream,
+          jobStream,
           now,
           lease: config.lease,
           version: VERSION,

@@ -1,6 +1,7 @@
 import type { Commands } from '../commands/commands.ts'
 import type { Instant, Milliseconds } from '../domain/instant.ts'
 import type { Engine } from '../engine/engine.ts'
+import type { JobStream } from '../stream/jobStream.ts'
 import type { LogStream } from '../stream/logStream.ts'
 import type { RunStream } from '../stream/runStream.ts'
 import type { HandlerDescription } from '../worker/handlers/registry.ts'
@@ -25,6 +26,7 @@ export interface ApiServices {
   readonly handlers: () => readonly HandlerDescription[]
   readonly stream: RunStream
   readonly logStream: LogStream
+  readonly jobStream: JobStream
   readonly now: () => Instant
   /** How long a claim holds without renewal: who tells nothing for longer is taken for dead. */
   readonly lease: Milliseconds

@@ -16,7 +16,7 @@ const JobBy = builder.inputType('JobBy', {
   }),
 })
 
-const JobFilter = builder.inputType('JobFilter', {
+export const JobFilterType = builder.inputType('JobFilter', {
   description: 'Which jobs: those for which all that is given holds.',
   fields: (t) => ({
     state: t.field({ type: [JobStateType], description: 'In any of these states now.' }),
@@ -62,7 +62,7 @@ builder.queryFields((t) => ({
       'Jobs, by name unless ordered otherwise. Pages are cut by keyset: nothing is shown twice or left out because something else was added or removed.',
     args: {
       ...t.arg.connectionArgs(),
-      filter: t.arg({ type: JobFilter, description: 'Which; all unless given.' }),
+      filter: t.arg({ type: JobFilterType, description: 'Which; all unless given.' }),
       orderBy: t.arg({ type: JobOrder, description: 'In which order; by name, ascending, unless given.' }),
     },
     resolve: (_root, { filter, orderBy, ...page }, context) =>
@@ -70,7 +70,7 @@ builder.queryFields((t) => ({
   }),
 }))
 
-type Filter = typeof JobFilter.$inferInput
+type Filter = typeof JobFilterType.$inferInput
 
 /** A page of jobs. */
 function listJobs(
@@ -80,7 +80,7 @@ function listJobs(
   page: PageArgs,
 ): Promise<Page<JobRow>> {
   const { store } = context
-  const filter = readFilter(given, context)
+  const filter = readJobFilter(given, context)
   return readPage(
     {
       order: { name: `${orderBy.field}.${orderBy.direction}`, by: orderBy.field === 'NAME' ? 'text' : 'number' },
@@ -94,7 +94,8 @@ function listJobs(
 
 const MAX_SEARCH = 200
 
-function readFilter({ state, search, tags, handler, lastRunStatus }: Filter, { now }: ApiContext): JobListFilter {
+/** @throws BAD_USER_INPUT naming the part that is too long. */
+export function readJobFilter({ state, search, tags, handler, lastRunStatus }: Filter, { now }: ApiContext): JobListFilter {
   checkLists({ state, tags, lastRunStatus })
   if (search && search.length > MAX_SEARCH)
     throw badUserInput(`\`filter.search\` has ${search.length} characters; accepted: at most ${MAX_SEARCH}.`)

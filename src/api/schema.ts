@@ -19,6 +19,7 @@ import './runMutations.ts'
 import './systemMutations.ts'
 import './runEvents.ts'
 import './logEvents.ts'
+import './jobEvents.ts'
 import { builder } from './builder.ts'
 import { guardRootFields } from './scopes.ts'
 

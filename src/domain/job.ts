@@ -88,6 +88,9 @@ export const DEFAULT_POLICIES: Policies = Object.freeze({
   pauseAfterFailures: null,
 })
 
+/** What is told to the stream of jobs. */
+export type JobChange = 'CREATED' | 'UPDATED' | 'DELETED'
+
 /** `until` is exclusive; null: until resumed. */
 export interface Pause {
   readonly since: Instant

@@ -9,6 +9,7 @@ import type { UserError } from '../../src/domain/errors.ts'
 import type { AttemptKey, BegunAttempt } from '../../src/engine/store/store.ts'
 import { createExecutor } from '../../src/server/execution.ts'
 import { Hub } from '../../src/stream/hub.ts'
+import { createJobStream } from '../../src/stream/jobStream.ts'
 import { createLogStream } from '../../src/stream/logStream.ts'
 import { createRunStream } from '../../src/stream/runStream.ts'
 import type { HandlerDescription } from '../../src/worker/handlers/registry.ts'
@@ -61,6 +62,7 @@ export async function openApi(t: TestContext, options: { targetRules?: TargetRul
     commands,
     handlers: () => HANDLERS,
     stream: createRunStream({ store: engine.store, bus: engine.bus, log, hub, now: clock.now }),
+    jobStream: createJobStream({ store: engine.store, bus: engine.bus, log, now: clock.now }),
     logStream: createLogStream({ store: engine.store, bus: engine.bus, hub }),
     now: clock.now,
     lease: 30_000,

@@ -126,6 +126,7 @@ const REQUIRED: Readonly<Record<string, string>> = {
   pauseScheduling: '(input: {note: "n"}) { errors { code } }',
   resumeScheduling: ' { errors { code } }',
   jobRuns: ' { cursor }',
+  jobChanges: ' { cursor }',
   runLogs: '(runId: "run_1") { cursor }',
 }
 

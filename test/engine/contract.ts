@@ -4,6 +4,7 @@ import { commandContract } from './contract/commands.ts'
 import { figureContract } from './contract/figures.ts'
 import { holdContract } from './contract/holds.ts'
 import { instanceContract } from './contract/instances.ts'
+import { jobEventContract } from './contract/jobEvents.ts'
 import { jobListContract } from './contract/jobLists.ts'
 import { keepingContract } from './contract/keeping.ts'
 import { ledgerContract } from './contract/ledger.ts'
@@ -43,6 +44,7 @@ export function engineContract(name: string, openTestDatabase: OpenTestDatabase)
     jobListContract(open)
     runListContract(open)
     streamContract(open, openTestDatabase)
+    jobEventContract(open)
     keepingContract(open, openTestDatabase)
     queueContract(open)
     maintenanceContract(open, openTestDatabase)

@@ -1,5 +1,5 @@
 import type { Instant } from '../../domain/instant.ts'
-import type { JobState } from '../../domain/job.ts'
+import type { JobFilter } from '../../domain/jobFilter.ts'
 import type { RunStatus, RunTrigger } from '../../domain/run.ts'
 
 // What lists of the store are asked for.
@@ -9,14 +9,8 @@ export type JobOrderField = (typeof JOB_ORDER_FIELDS)[number]
 export const RUN_ORDER_FIELDS = ['SCHEDULED_FOR', 'QUEUED_AT', 'FINISHED_AT'] as const
 export type RunOrderField = (typeof RUN_ORDER_FIELDS)[number]
 
-export interface JobListFilter {
-  readonly state: readonly JobState[] | null
-  /** Case-folded by the store. */
-  readonly search: string | null
-  /** All of these. */
-  readonly tags: readonly string[] | null
-  readonly handler: string | null
-  readonly lastRunStatus: readonly RunStatus[] | null
+/** A look at the filter of `domain/jobFilter` at one moment: the store finds the jobs for which it holds. */
+export interface JobListFilter extends JobFilter {
   /** For what is paused now. */
   readonly now: Instant
 }

@@ -1,5 +1,6 @@
 import type { Instant } from '../../domain/instant.ts'
-import type { Job, Position } from '../../domain/job.ts'
+import type { Job, JobChange, Position } from '../../domain/job.ts'
+import type { JobFacts } from '../../domain/jobFilter.ts'
 import type { AttemptStatus, LogLevel, RunError, RunStatus, RunTrigger } from '../../domain/run.ts'
 
 // What reads of the store answer.
@@ -89,4 +90,14 @@ export interface LogLineRow {
   readonly message: string
   /** JSON text or null. */
   readonly fields: string | null
+}
+
+/** A change of a job, as the stream keeps it. */
+export interface JobEventRow {
+  readonly cursor: number
+  readonly jobId: string
+  readonly change: JobChange
+  readonly at: Instant
+  /** What filters look at, as it was before the change, as far as it was touched; of a deletion all of it. Null: nothing was touched. */
+  readonly before: Partial<JobFacts> | null
 }

@@ -6,7 +6,7 @@ import type { ActiveRun } from '../../domain/run.ts'
 import type { Revision } from '../../domain/schedule.ts'
 import type { JobListFilter, JobListQuery, LedgerQuery, LogLineQuery, RunListFilter, RunListQuery } from './lists.ts'
 import type { Figures, FiguresQuery, Population } from './figures.ts'
-import type { AttemptRow, InstanceRow, JobRow, LogLineRow, RunRow } from './rows.ts'
+import type { AttemptRow, InstanceRow, JobEventRow, JobRow, LogLineRow, RunRow } from './rows.ts'
 import type {
   NewJob,
   CreateResult,
@@ -182,6 +182,8 @@ export interface Store {
     readonly jobIds: readonly string[] | null
     readonly limit: number
   }): Promise<readonly RunRow[]>
+  /** Changes of jobs in (after, upTo], in order, at most `limit`. */
+  jobChanges(query: { readonly after: number; readonly upTo: number; readonly limit: number }): Promise<readonly JobEventRow[]>
 
   // ------------------------------------------------------------------ keeping
 

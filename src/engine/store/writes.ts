@@ -1,5 +1,5 @@
 import type { Instant } from '../../domain/instant.ts'
-import type { Job, Pause, Policies, Position, Target } from '../../domain/job.ts'
+import type { Job, JobChange, Pause, Policies, Position, Target } from '../../domain/job.ts'
 import type { Plan } from '../../domain/ledger.ts'
 import type { ActiveRun, LogLevel, NewRun, Outcome, RunStatus, RunTrigger } from '../../domain/run.ts'
 import type { Revision } from '../../domain/schedule.ts'
@@ -42,7 +42,7 @@ export interface JobWrite {
   /** Marks the job deleted and frees its name. */
   readonly delete?: boolean
   /** What the stream of jobs is told. */
-  readonly event: 'CREATED' | 'UPDATED' | 'DELETED' | null
+  readonly event: JobChange | null
   readonly now: Instant
   /** Frees this idempotency key on the run that holds it (it is older than its 24 hours). */
   readonly freeIdempotencyKey?: string

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
 import { jobState } from '../../../src/domain/job.ts'
+import { factsOf, mayMatch } from '../../../src/domain/jobFilter.ts'
 import type { Engine } from '../../../src/engine/engine.ts'
 import {
   JOB_ORDER_FIELDS,
@@ -114,6 +115,11 @@ export function jobListContract(open: Open): void {
       for (const [some, fits] of cases) {
         const filter = { ...everything, ...some }
         const expected = rows.filter(fits)
+        // The stream of jobs has the same filters, and asks the domain.
+        const passing = rows.filter((row) =>
+          mayMatch(filter, { ...factsOf(row.job, row.position, filter.now), lastRunStatus: row.lastRunStatus }),
+        )
+        assert.deepEqual(passing, expected, JSON.stringify(some))
         assert.equal(await store.countJobs(filter), expected.length, JSON.stringify(some))
         for (const field of ['NAME', 'LAST_RUN_AT'] as const) {
           const listed = await store.listJobs({

@@ -1,4 +1,5 @@
 import type { Database } from 'better-sqlite3'
+import { factsBefore, factsOf } from '../../../domain/jobFilter.ts'
 import type { ActiveRun } from '../../../domain/run.ts'
 import type { ChangeResult, JobSnapshot, JobWrite, RunChangeResult, RunSnapshot, RunWrite } from '../store.ts'
 import type { JobChanges } from './jobChanges.ts'
@@ -136,6 +137,11 @@ export class Changes {
       jobs.markDeleted(before.id, now)
     }
     releases.followUp(tx, now)
-    if (write.event !== null) changes.event(tx, before.id, write.event, now)
+    if (write.event !== null) {
+      const facts = factsOf(before, position, now)
+      const changed = () =>
+        factsBefore(facts, factsOf(write.job ?? before, { ...position, ...write.plan?.position, ...write.position }, now))
+      changes.event(tx, before.id, write.event, now, gone ? facts : changed())
+    }
   }
 }

@@ -1,5 +1,5 @@
 import type { JobState } from '../../../domain/job.ts'
-import { foldCase } from '../searchText.ts'
+import { foldCase } from '../../../domain/searchText.ts'
 import type { JobListFilter, JobListQuery, JobOrderField, JobRow } from '../store.ts'
 import type { Remembered } from './remembered.ts'
 import { JOB_WITH_POSITION_COLUMNS, type JobWithPositionRecord, toJobRow } from './rows.ts'

@@ -2,7 +2,7 @@ import type { Database } from 'better-sqlite3'
 import type { Instant } from '../../../domain/instant.ts'
 import type { Job, Position } from '../../../domain/job.ts'
 import type { Revision } from '../../../domain/schedule.ts'
-import { searchTextOf } from '../searchText.ts'
+import { searchTextOf } from '../../../domain/searchText.ts'
 import type { CreateResult, NewJob } from '../store.ts'
 import type { JobChanges } from './jobChanges.ts'
 import { prepare } from './statement.ts'
@@ -85,7 +85,7 @@ export class Jobs {
         completed ? 1 : 0,
         lastRunId,
       )
-      this.#changes.event(tx, job.id, 'CREATED', job.createdAt)
+      this.#changes.event(tx, job.id, 'CREATED', job.createdAt, null)
       if (wakeAt !== null) tx.effects.wakeAt = earlier(tx.effects.wakeAt, wakeAt)
       return { ok: true }
     })

@@ -85,7 +85,7 @@ export class Plans {
       this.#write(tx, plan, standing, now, chosen)
       const told = plan.position.pauseEnds && this.#changes.endPause(tx, plan.jobId, now)
       // The other change of state that no command made. What a command's planning completed is told with the command.
-      if (!told && plan.position.completed && standing.completed === 0) this.#changes.event(tx, plan.jobId, 'UPDATED', now)
+      if (!told && plan.position.completed && standing.completed === 0) this.#changes.completed(tx, plan.jobId, now)
       return true
     })
     this.#releases.followUp(tx, now)

@@ -13,6 +13,7 @@ import { FigureReads } from './figureReads.ts'
 import { Figures } from './figures.ts'
 import { Instances } from './instances.ts'
 import { JobChanges } from './jobChanges.ts'
+import { JobEvents } from './jobEvents.ts'
 import { JobList } from './jobList.ts'
 import { Jobs } from './jobs.ts'
 import { Keeping, REMOVAL_BATCH } from './keeping.ts'
@@ -86,6 +87,7 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
   const stream = new Stream(scanner)
   const figureReads = new FigureReads(db, turns)
   const populations = new Populations(db, turns)
+  const jobEvents = new JobEvents(db)
 
   const storeHead = prepare(
     db,
@@ -178,6 +180,7 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
     streamFloor: () => reading(() => reads.number(STREAM_FLOOR) ?? 0),
     jobStreamFloor: () => reading(() => reads.number(JOB_STREAM_FLOOR) ?? 0),
     runChanges: (query) => reading(() => stream.runChanges(query)),
+    jobChanges: (query) => reading(() => jobEvents.read(query)),
 
     ledgerBegins: () => reading(() => reads.number(LEDGER_BEGINS)),
     async removeDeleted(limit) {

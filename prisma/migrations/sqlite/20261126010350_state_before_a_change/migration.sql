@@ -1,0 +1,2 @@
+-- AlterTable
+ALTER TABLE "JobEvent" ADD COLUMN "before" TEXT;

@@ -1,0 +1,23 @@
+import type { Store } from '../engine/store/store.ts'
+import { decodeCursor, encodeCursor } from './cursor.ts'
+import { StreamError } from './errors.ts'
+
+/**
+ * The position after which a stream goes on from a cursor. `floor`: the lowest that it can be resumed from.
+ * @throws StreamError CURSOR_INVALID or CURSOR_EXPIRED
+ */
+export async function resumeFrom(store: Store, cursor: string, floor: Promise<number>): Promise<number> {
+  const position = decodeCursor(store.databaseId, cursor)
+  const [head, lowest] = await Promise.all([store.streamHead(), floor])
+  if (position > head) {
+    throw new StreamError(
+      'CURSOR_INVALID',
+      'The cursor is ahead of the stream: the database was put back to an earlier state. Read anew, then subscribe from `streamPosition`.',
+    )
+  }
+  if (position < lowest) {
+    const oldest = encodeCursor(store.databaseId, lowest)
+    throw new StreamError('CURSOR_EXPIRED', `The cursor is older than what is kept. The oldest good one is "${oldest}".`, oldest)
+  }
+  return position
+}
