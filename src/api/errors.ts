@@ -1,4 +1,4 @@
-import { GraphQLError, type GraphQLFormattedError } from 'graphql'
+import { type ExecutionResult, type FormattedExecutionResult, GraphQLError, type GraphQLFormattedError } from 'graphql'
 import { StoreUnavailable } from '../engine/errors.ts'
 import { StreamError } from '../stream/errors.ts'
 
@@ -70,6 +70,14 @@ export function formatError(error: GraphQLError): GraphQLFormattedError {
   const { extensions, ...rest } = error.toJSON()
   const { http: _http, ...shown } = extensions ?? {}
   return { ...rest, extensions: shown }
+}
+
+/** A result as sent where no HTTP response is made. */
+export function formatResult({
+  errors,
+  ...rest
+}: ExecutionResult | { readonly errors?: readonly GraphQLError[] | undefined }): FormattedExecutionResult {
+  return errors === undefined ? rest : { ...rest, errors: errors.map(formatError) }
 }
 
 /** The error at the bottom: graphql wraps what resolvers throw to say where. */

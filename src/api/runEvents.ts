@@ -1,6 +1,7 @@
+import { LIVE } from '../stream/liveSource.ts'
 import type { RunEvent } from '../stream/runStream.ts'
 import { builder } from './builder.ts'
-import { type ApiContext, readAnew } from './context.ts'
+import { readingAnew } from './fresh.ts'
 import { checkLists } from './listInputs.ts'
 import { RunTriggerType, RunType } from './run.ts'
 
@@ -60,30 +61,9 @@ builder.subscriptionField('jobRuns', (t) =>
         after: after ?? null,
         checkpoints,
       })
-      return readingAnew(events, context)
+      // Whoever shares executions makes a context for each event.
+      return Object.assign(readingAnew(events, context), { [LIVE]: events[LIVE] })
     },
     resolve: (event) => event,
   }),
 )
-
-/**
- * The same events, each executed with reads of its own. An error of the stream (an `after` that cannot be resumed from, a database that is
- * away) rejects `next()`: whoever carries the operation answers it, masked, as the operation's error.
- * Written by hand: a generator would not clean up where `return()` comes before the first `next()`.
- */
-function readingAnew(events: AsyncIterableIterator<RunEvent>, context: ApiContext): AsyncIterableIterator<RunEvent> {
-  return {
-    async next() {
-      const result = await events.next()
-      readAnew(context)
-      return result
-    },
-    async return() {
-      await events.return?.()
-      return { done: true, value: undefined }
-    },
-    [Symbol.asyncIterator]() {
-      return this
-    },
-  }
-}

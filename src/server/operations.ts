@@ -1,7 +1,11 @@
 import { createSourceEventStream, type ExecutionResult, type GraphQLError, type GraphQLSchema } from 'graphql'
 import type { Viewer } from '../api/context.ts'
-import { type ErrorLog, maskError } from '../api/errors.ts'
+import { type ErrorLog, formatResult, maskError } from '../api/errors.ts'
+import type { Sink } from '../stream/group.ts'
+import { Groups } from '../stream/groups.ts'
+import { isLive, LIVE } from '../stream/liveSource.ts'
 import { createDocuments, type OperationParams, type Prepared } from './documents.ts'
+import { equalityKey } from './equalSubscriptions.ts'
 import { createExecutor } from './execution.ts'
 
 /** Who asks, and the id under which the log and masked errors speak of it. */
@@ -23,8 +27,14 @@ export type Answer =
 export interface Operations {
   /** Never throws. */
   prepare(params: OperationParams, caller: Caller): Prepared | { readonly refused: readonly GraphQLError[] }
-  /** Never rejects. A stream never rejects with an error that is not masked. */
-  run(prepared: Prepared, params: OperationParams, caller: Caller): Promise<Answer>
+  /**
+   * Never rejects. A stream never rejects with an error that is not masked.
+   * With `sinkOf`, a subscription that can be told together with equal ones is: its results go to the sink as they are sent (JSON), and
+   * its stream yields nothing, but lives and fails as the subscription does.
+   */
+  run(prepared: Prepared, params: OperationParams, caller: Caller, sinkOf?: () => Sink): Promise<Answer>
+  /** Ends the subscriptions of a viewer whose rights have changed, as far as they are told together. */
+  endSubscriptionsOf(viewer: string, error: GraphQLError): void
 }
 
 export interface OperationsDeps {
@@ -37,8 +47,9 @@ export interface OperationsDeps {
 export function createOperations({ schema, contextFor, log }: OperationsDeps): Operations {
   const documents = createDocuments(schema)
   const execute = createExecutor(schema)
+  const groups = new Groups()
 
-  async function run(prepared: Prepared, params: OperationParams, caller: Caller): Promise<Answer> {
+  async function run(prepared: Prepared, params: OperationParams, caller: Caller, sinkOf?: () => Sink): Promise<Answer> {
     const masking = { requestId: caller.requestId, log }
     const { document, operation, cost } = prepared
     const extensions = { cost }
@@ -59,7 +70,12 @@ export function createOperations({ schema, contextFor, log }: OperationsDeps): O
         contextValue: context(),
       })
       if (!isAsyncIterable(source)) return { kind: 'refused', errors: (source.errors ?? []).map((error) => maskError(error, masking)) }
-      return { kind: 'stream', stream: mapStream(source, executed, (error) => maskError(error, masking)) }
+      const failure = (error: unknown) => maskError(error, masking)
+      if (sinkOf === undefined || !isLive(source)) return { kind: 'stream', stream: mapStream(source, executed, failure) }
+      const live = source[LIVE]
+      const render = async (event: unknown) => Buffer.from(JSON.stringify(formatResult(await executed(event))))
+      const key = equalityKey(prepared, params, caller.viewer, live.startArgument)
+      return { kind: 'stream', stream: groups.join({ key, owner: caller.viewer?.name ?? null, live, sink: sinkOf(), render, failure }) }
     } catch (error) {
       return { kind: 'refused', errors: [maskError(error, masking)] }
     }
@@ -73,7 +89,7 @@ export function createOperations({ schema, contextFor, log }: OperationsDeps): O
     }
   }
 
-  return { prepare, run }
+  return { prepare, run, endSubscriptionsOf: (viewer, error) => groups.endOf(viewer, error) }
 }
 
 /** Without `data`, nothing was executed: a variable that its type cannot read. */

@@ -1,15 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { ExecutionArgs, ExecutionResult, FormattedExecutionResult, GraphQLError } from 'graphql'
+import type { ExecutionArgs, ExecutionResult, GraphQLError } from 'graphql'
 import { CloseCode, type Context, handleProtocols, makeServer } from 'graphql-ws'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { Viewer } from '../api/context.ts'
-import { apiError, formatError } from '../api/errors.ts'
+import { apiError, formatError, formatResult } from '../api/errors.ts'
 import type { Log } from '../log.ts'
 import type { OperationParams } from './documents.ts'
 import type { Operations } from './operations.ts'
 import { MAX_BODY } from './requestBody.ts'
+import { SocketLine } from './socketLine.ts'
 
 /** The WebSockets of the server, with the protocol graphql-transport-ws. */
 export interface SocketServer {
@@ -33,6 +34,7 @@ export interface SocketServerDeps {
 /** What graphql-ws carries along for one socket. */
 interface Extra {
   readonly id: string
+  readonly line: SocketLine
   /** Operations being worked on, also those whose client has already said that it is no longer interested. */
   running: number
   operations: number
@@ -43,8 +45,6 @@ type Ctx = Context<Record<string, unknown> | undefined, Extra>
 /** Each socket is pinged once in so many sweeps, and is taken for dead after three pings without a sign of life. */
 const SWEEPS_A_ROUND = 20
 const SILENT_ROUNDS = 3
-/** A socket with so much unsent is not read from: a client that asks without reading answers waits for itself. */
-const MAX_UNSENT = 1_048_576
 /** 1001 Going Away: clients of graphql-ws come back after it. 1011 and 44xx would be final to them. */
 const GOING_AWAY = 1001
 
@@ -68,11 +68,11 @@ export function createSocketServer({ operations, viewer, maxOperations, log }: S
 
   const protocol = makeServer<Record<string, unknown> | undefined, Extra>({
     connectionInitWaitTimeout: 10_000,
-    onSubscribe: (ctx, _id, payload) => subscribe(ctx, payload),
+    onSubscribe: subscribe,
     // Both only hand out what `subscribe` made.
     execute: prepared,
     subscribe: prepared,
-    onNext: (_ctx, _id, _payload, _args, result) => formatted(result),
+    onNext: (_ctx, _id, _payload, _args, result) => formatResult(result),
     onError: (_ctx, _id, _payload, errors) => errors.map((error) => formatError(error as GraphQLError)),
   })
 
@@ -80,7 +80,7 @@ export function createSocketServer({ operations, viewer, maxOperations, log }: S
    * An operation of a socket. Whatever is wrong with it is answered as its own error: an error thrown here would close the socket with
    * all the other subscriptions on it, and clients would not come back.
    */
-  async function subscribe(ctx: Ctx, params: OperationParams): Promise<readonly GraphQLError[] | Prepared> {
+  async function subscribe(ctx: Ctx, id: string, params: OperationParams): Promise<readonly GraphQLError[] | Prepared> {
     const { extra } = ctx
     if (Math.max(Object.keys(ctx.subscriptions).length, extra.running + 1) > maxOperations) {
       return [
@@ -96,7 +96,7 @@ export function createSocketServer({ operations, viewer, maxOperations, log }: S
       const caller = { viewer, requestId: `${extra.id}/${++extra.operations}` }
       const known = operations.prepare(params, caller)
       if ('refused' in known) return known.refused
-      const answer = await operations.run(known, params, caller)
+      const answer = await operations.run(known, params, caller, () => extra.line.sinkOf(id))
       if (answer.kind === 'refused') return answer.errors
       streaming = answer.kind === 'stream'
       const result = answer.kind === 'stream' ? whenEnded(answer.stream, () => extra.running--) : answer.result
@@ -112,19 +112,20 @@ export function createSocketServer({ operations, viewer, maxOperations, log }: S
     }
   }
 
-  function open(socket: WebSocket): void {
+  function open(socket: WebSocket, connection: Duplex): void {
     const tracked: Tracked = { bucket: next++ % SWEEPS_A_ROUND, silentRounds: 0 }
     sockets.set(socket, tracked)
-    const extra: Extra = { id: randomUUID(), running: 0, operations: 0 }
+    const line = new SocketLine(socket, connection)
+    const extra: Extra = { id: randomUUID(), line, running: 0, operations: 0 }
     const closed = protocol.opened(
       {
         protocol: socket.protocol,
-        send: (data) => send(socket, data),
+        send: (data) => line.send(data),
         close: (code, reason) => socket.close(code, reason),
         onMessage: (handle) => {
           socket.on('message', (data: Buffer) => {
             tracked.silentRounds = 0
-            if (data.length > MAX_BODY) refuseLarge(socket, data)
+            if (data.length > MAX_BODY) refuseLarge(socket, line, data)
             else handle(data.toString('utf8')).catch((error: unknown) => failed(socket, error))
           })
         },
@@ -161,7 +162,7 @@ export function createSocketServer({ operations, viewer, maxOperations, log }: S
       return sockets.size
     },
     accept(req, socket, head) {
-      wss.handleUpgrade(req, socket, head, open)
+      wss.handleUpgrade(req, socket, head, (opened) => open(opened, socket))
     },
     sweep() {
       const bucket = sweeps++ % SWEEPS_A_ROUND
@@ -199,35 +200,15 @@ function prepared(args: ExecutionArgs): Result {
   return (args as Prepared)[RESULT]
 }
 
-/** Resolves when the message has gone to the network: a stream waits with its next event, so a client that does not read holds one. */
-function send(socket: WebSocket, data: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (socket.readyState !== socket.OPEN) return resolve()
-    socket.send(data, (error) => {
-      if (socket.isPaused && socket.bufferedAmount <= MAX_UNSENT) socket.resume()
-      if (error) reject(error)
-      else resolve()
-    })
-    if (socket.bufferedAmount > MAX_UNSENT) socket.pause()
-  })
-}
-
-function formatted({
-  errors,
-  ...rest
-}: ExecutionResult | { readonly errors?: readonly GraphQLError[] | undefined }): FormattedExecutionResult {
-  return errors === undefined ? rest : { ...rest, errors: errors.map(formatError) }
-}
-
 /** Answers a message that is too large as an error of its operation, whose id stands at its beginning; without one it is 1009. */
-function refuseLarge(socket: WebSocket, data: Buffer): void {
+function refuseLarge(socket: WebSocket, line: SocketLine, data: Buffer): void {
   const id = /^\s*\{\s*"id"\s*:\s*("(?:[^"\\]|\\.){1,200}")/.exec(data.toString('utf8', 0, 1_000))?.[1]
   if (id === undefined) {
     socket.close(1009, `A message may have ${MAX_BODY} bytes`)
     return
   }
   const error = formatError(apiError('TOO_LARGE', `The message has ${data.length} bytes; ${MAX_BODY} are accepted.`))
-  void send(socket, `{"id":${id},"type":"error","payload":${JSON.stringify([error])}}`).catch(() => {})
+  void line.send(`{"id":${id},"type":"error","payload":${JSON.stringify([error])}}`).catch(() => {})
 }
 
 function whenEnded<T>(stream: AsyncIterableIterator<T>, ended: () => void): AsyncIterableIterator<T> {

@@ -9,6 +9,9 @@ import type { RunRow, Store } from '../engine/store/store.ts'
  *
  * It runs only while somebody listens: without listeners it holds no timer and no place on the bus.
  *
+ * It knows rows of one kind. Another kind that moves in the same sequence (the changes of jobs) is another read in `#readUpToHead` and
+ * another `offer`, before the position moves, so that both kinds share head, wakes and position.
+ *
  *   idle ──first listener──▶ starting ──head known──▶ running ──last listener leaves──▶ idle
  */
 export interface Listener {

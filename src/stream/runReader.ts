@@ -13,10 +13,17 @@ export interface RunFilter {
   readonly finalOnly: boolean
 }
 
-/** A position with the run that changed there, or with null: a checkpoint. */
-export interface RunChange {
-  readonly position: number
-  readonly run: RunRow | null
+/** A position with the run that changed there; or a position alone. */
+export type RunChange =
+  | { readonly kind: 'EVENT'; readonly position: number; readonly run: RunRow }
+  | { readonly kind: 'CHECKPOINT' | 'CAUGHT_UP'; readonly position: number; readonly run: null }
+
+/** What a reader tells besides changes. */
+export interface ReaderNotices {
+  /** A checkpoint, when it has caught up and at every interval. */
+  readonly checkpoints: boolean
+  /** That it has caught up, where no checkpoint says so. */
+  readonly caughtUp: boolean
 }
 
 /** Bounds of what one reader may hold while it is not read from. Beyond them it holds a position and nothing else. */
@@ -58,8 +65,9 @@ export class RunReader implements Listener, AsyncIterableIterator<RunChange> {
   #page: RunRow[] = []
   #pageReadAt = 0
   #yielded = 0
-  readonly #checkpoints: boolean
+  readonly #notices: ReaderNotices
   #checkpointOwed = false
+  #noticeOwed = false
   #checkpointAt = 0
   #wake: (() => void) | null = null
   #turn: Promise<unknown> = Promise.resolve()
@@ -68,7 +76,7 @@ export class RunReader implements Listener, AsyncIterableIterator<RunChange> {
   constructor(
     deps: { store: Store; hub: Hub; limits: ReaderLimits; now: () => number },
     filter: RunFilter,
-    checkpoints: boolean,
+    notices: ReaderNotices,
     start: Promise<number>,
   ) {
     this.#store = deps.store
@@ -78,10 +86,21 @@ export class RunReader implements Listener, AsyncIterableIterator<RunChange> {
     this.#filter = filter
     this.jobIds = filter.jobIds
     this.wantsTags = filter.tags !== null && filter.tags.length > 0
-    this.#checkpoints = checkpoints
+    this.#notices = notices
     this.#start = start
     // Where nobody ever pulls, nobody hears of a cursor that is not good either.
     start.catch(() => {})
+  }
+
+  /** All matching changes up to here have been yielded. */
+  get position(): number {
+    const idle = this.caughtUp && this.#pending.size === 0
+    return idle ? Math.max(this.#position, this.#hub.position) : this.#position
+  }
+
+  /** Whether what comes next comes from the hub. */
+  get caughtUp(): boolean {
+    return this.#mode === 'LIVE' && this.#page.length === 0
   }
 
   [Symbol.asyncIterator](): this {
@@ -118,7 +137,7 @@ export class RunReader implements Listener, AsyncIterableIterator<RunChange> {
   }
 
   tick(): void {
-    if (!this.#checkpoints || this.#now() - this.#checkpointAt < this.#limits.checkpointInterval) return
+    if (!this.#notices.checkpoints || this.#now() - this.#checkpointAt < this.#limits.checkpointInterval) return
     this.#checkpointOwed = true
     this.#wake?.()
   }
@@ -147,7 +166,7 @@ export class RunReader implements Listener, AsyncIterableIterator<RunChange> {
     this.#mode = 'BEHIND'
     this.#position = await this.#start
     if (this.#mode !== 'BEHIND') return
-    this.#checkpointOwed = this.#checkpoints
+    this.#oweNotices()
     await this.#hub.add(this)
   }
 
@@ -158,14 +177,25 @@ export class RunReader implements Listener, AsyncIterableIterator<RunChange> {
     const row = this.#page.shift() ?? this.#shiftPending()
     if (row !== undefined) {
       this.#position = row.cursor
-      return { position: row.cursor, run: row }
+      return { kind: 'EVENT', position: row.cursor, run: row }
     }
     if (this.#mode !== 'LIVE') return null
     this.#position = Math.max(this.#position, this.#hub.position)
-    if (!this.#checkpointOwed) return null
+    return this.#takeNotice()
+  }
+
+  #takeNotice(): RunChange | null {
+    if (!this.#checkpointOwed && !this.#noticeOwed) return null
+    const kind = this.#checkpointOwed ? 'CHECKPOINT' : 'CAUGHT_UP'
+    if (this.#checkpointOwed) this.#checkpointAt = this.#now()
     this.#checkpointOwed = false
-    this.#checkpointAt = this.#now()
-    return { position: this.#position, run: null }
+    this.#noticeOwed = false
+    return { kind, position: this.#position, run: null }
+  }
+
+  #oweNotices(): void {
+    this.#checkpointOwed ||= this.#notices.checkpoints
+    this.#noticeOwed ||= this.#notices.caughtUp
   }
 
   #shiftPending(): RunRow | undefined {
@@ -206,7 +236,7 @@ export class RunReader implements Listener, AsyncIterableIterator<RunChange> {
     this.#pending.clear()
     this.#pendingBytes = 0
     if (this.#mode === 'LIVE' || this.#mode === 'JOINING') this.#mode = 'BEHIND'
-    this.#checkpointOwed ||= this.#checkpoints
+    this.#oweNotices()
   }
 
   #dropPage(): void {

@@ -3,10 +3,11 @@ import { SECOND } from '../domain/instant.ts'
 import type { RunTrigger } from '../domain/run.ts'
 import type { Bus } from '../engine/bus/bus.ts'
 import type { RunRow, Store } from '../engine/store/store.ts'
-import { decodeCursor, encodeCursor } from './cursor.ts'
-import { StreamError } from './errors.ts'
+import { encodeCursor } from './cursor.ts'
 import { Hub, type HubLog } from './hub.ts'
-import { type ReaderLimits, type RunChange, RunReader } from './runReader.ts'
+import { LIVE, type Live, type LiveReader, type LiveSource, type Start } from './liveSource.ts'
+import { resumeFrom } from './resume.ts'
+import { type ReaderLimits, type RunChange, type RunFilter, RunReader } from './runReader.ts'
 
 export interface RunStreamQuery {
   readonly jobIds: readonly string[] | null
@@ -34,13 +35,16 @@ export interface RunStream {
   /**
    * The place to start from is fixed by this call, not by the first `next()`. An `after` that cannot be resumed from rejects the first
    * `next()` with a StreamError. Cursors rise; the latest state of every matching run is seen, states in between may be collapsed.
+   * Whoever wants equal subscriptions told together takes its `[LIVE]` and does not iterate.
    */
-  jobRuns(query: RunStreamQuery): AsyncIterableIterator<RunEvent>
+  jobRuns(query: RunStreamQuery): RunSource
   /** The newest cursor. */
   position(): Promise<string>
-  /** How many readers listen now. */
+  /** How many readers listen now. Equal subscriptions that are told together have one. */
   readonly readers: number
 }
+
+export type RunSource = AsyncIterableIterator<RunEvent> & LiveSource<RunEvent>
 
 export interface RunStreamDeps {
   readonly store: Store
@@ -61,9 +65,26 @@ export function createRunStream({ store, bus, log, now = Date.now, pollInterval 
   const hub = deps.hub ?? new Hub(store, bus, log, pollInterval)
   const reading = { store, hub, limits: { ...LIMITS, ...limits }, now: () => performance.now() }
 
-  function jobRuns({ after, checkpoints, ...filter }: RunStreamQuery): AsyncIterableIterator<RunEvent> {
-    const start = after === null ? store.streamHead() : resumeFrom(store, after)
-    return asEvents(new RunReader(reading, filter, checkpoints, start), store.databaseId, now)
+  function jobRuns({ after, checkpoints, ...filter }: RunStreamQuery): RunSource {
+    const start = startAt(store, after)
+    // Where nobody ever reads, nobody hears of a cursor that is not good either.
+    start.catch(() => {})
+    const events = () =>
+      new RunReader(
+        reading,
+        filter,
+        { checkpoints, caughtUp: false },
+        start.then(({ position }) => position),
+      )
+    return asSource(events, { start, startArgument: 'after', checkpoints, read: readFrom(filter, checkpoints) }, toEvent)
+  }
+
+  function readFrom(filter: RunFilter, checkpoints: boolean): Live<RunEvent>['read'] {
+    return (after) => asLiveReader(new RunReader(reading, filter, { checkpoints, caughtUp: true }, Promise.resolve(after)), toEvent)
+  }
+
+  function toEvent({ position, run }: RunChange): RunEvent {
+    return { cursor: encodeCursor(store.databaseId, position), at: run?.changedAt ?? now(), run }
   }
 
   return {
@@ -75,40 +96,52 @@ export function createRunStream({ store, bus, log, now = Date.now, pollInterval 
   }
 }
 
-async function resumeFrom(store: Store, cursor: string): Promise<number> {
-  const position = decodeCursor(store.databaseId, cursor)
-  const [head, floor] = await Promise.all([store.streamHead(), store.streamFloor()])
-  if (position > head) {
-    throw new StreamError(
-      'CURSOR_INVALID',
-      'The cursor is ahead of the stream: the database was put back to an earlier state. Read anew, then subscribe from `streamPosition`.',
-    )
-  }
-  if (position < floor) {
-    const oldest = encodeCursor(store.databaseId, floor)
-    throw new StreamError('CURSOR_EXPIRED', `The cursor is older than what is kept. The oldest good one is "${oldest}".`, oldest)
-  }
-  return position
+async function startAt(store: Store, after: string | null): Promise<Start> {
+  if (after === null) return { position: await store.streamHead(), behind: false }
+  const position = await resumeFrom(store, after, store.streamFloor())
+  return { position, behind: position < (await store.streamHead()) }
 }
 
-/** Written by hand: a generator would not clean up where `return()` comes before the first `next()`. */
-function asEvents(reader: RunReader, databaseId: string, now: () => Instant): AsyncIterableIterator<RunEvent> {
-  const toEvent = ({ position, run }: RunChange): RunEvent => ({
-    cursor: encodeCursor(databaseId, position),
-    at: run?.changedAt ?? now(),
-    run,
-  })
+/**
+ * Nothing is made before the first `next()`: a source that is told together with others is not iterated.
+ * Written by hand: a generator would not clean up where `return()` comes before the first `next()`.
+ */
+function asSource(open: () => RunReader, live: Live<RunEvent>, toEvent: (change: RunChange) => RunEvent): RunSource {
+  let reader: RunReader | null = null
+  let left = false
   return {
+    [LIVE]: live,
     async next() {
+      if (left) return { done: true, value: undefined }
+      reader ??= open()
       const result = await reader.next()
       return result.done === true ? { done: true, value: undefined } : { done: false, value: toEvent(result.value) }
     },
     async return() {
-      await reader.return()
+      left = true
+      await reader?.return()
       return { done: true, value: undefined }
     },
     [Symbol.asyncIterator]() {
       return this
+    },
+  }
+}
+
+function asLiveReader(reader: RunReader, toEvent: (change: RunChange) => RunEvent): LiveReader<RunEvent> {
+  return {
+    async next() {
+      const result = await reader.next()
+      if (result.done === true) return { done: true, value: undefined }
+      const { kind, position } = result.value
+      return { done: false, value: kind === 'CAUGHT_UP' ? { kind, position } : { kind, position, event: toEvent(result.value) } }
+    },
+    return: () => void reader.return(),
+    get position() {
+      return reader.position
+    },
+    get caughtUp() {
+      return reader.caughtUp
     },
   }
 }
