@@ -1,3 +1,4 @@
+import { ledgerSlices } from '../commands/ledgerSlices.ts'
 import { Sweep, type Tally } from '../domain/audit.ts'
 import type { Instant } from '../domain/instant.ts'
 import { plannedBy } from '../domain/planned.ts'
@@ -55,8 +56,6 @@ builder.objectField(JobType, 'audit', (t) =>
 
 /** Instants that one audit compares at most. */
 const MOST_INSTANTS = 10_000_000
-/** Rows compared between two turns of the loop: some milliseconds. */
-const SLICE = 1_000
 
 /** Compares both sides of a job's ledger in a window, as far as it is past. Null: the job is gone. */
 export async function auditLedger(store: Store, { job, position }: JobRow, { from, to }: Window, now: Instant): Promise<Audit | null> {
@@ -73,28 +72,12 @@ export async function auditLedger(store: Store, { job, position }: JobRow, { fro
       )
     }
     const sweep = new Sweep({ planned, after, decidedUntil: position.plannedUntil })
-    await sweepLedger(store, sweep, { jobId: job.id, after, upTo })
+    for await (const slice of ledgerSlices(store, { jobId: job.id, after, upTo })) {
+      for (const row of slice.rows) sweep.add(row, slice.upTo)
+      sweep.endSlice(slice.upTo)
+    }
     // While the rows were read, removal by age or of the whole job may have taken some of them.
     if ((await store.jobsById([job.id])).length === 0) return null
     if ((await store.ledgerBegins()) === ledgerBegins) return { from: begin, to, planned: count, ...sweep.tally }
-  }
-}
-
-/** Feeds a sweep with the ledger, slice by slice. */
-async function sweepLedger(
-  store: Store,
-  sweep: Sweep,
-  { jobId, after, upTo }: { readonly jobId: string; readonly after: Instant; readonly upTo: Instant },
-): Promise<void> {
-  let done = after
-  while (done < upTo) {
-    const rows = await store.ledgerRows({ jobId, after: done, before: upTo + 1, fromEnd: false, limit: SLICE })
-    const last = rows.at(-1)
-    // The last row of a full slice is left to the next: behind it more of its instants may follow that were not read.
-    const end = last === undefined || rows.length < SLICE ? upTo : Math.max(last.first - 1, done + 1)
-    for (const row of rows) if (row.first <= end) sweep.add(row, end)
-    sweep.endSlice(end)
-    done = end
-    await new Promise((resolve) => setImmediate(resolve))
   }
 }

@@ -1,6 +1,6 @@
 import { aheadOf, type Standing } from '../domain/ahead.ts'
 import type { Instant } from '../domain/instant.ts'
-import { cutRow, type LedgerRow } from '../domain/ledger.ts'
+import { inOrder, type LedgerPart, type LedgerRow } from '../domain/ledger.ts'
 import { plannedBy } from '../domain/planned.ts'
 import type { JobRow, PageKey } from '../engine/store/store.ts'
 import { builder, described } from './builder.ts'
@@ -96,16 +96,20 @@ async function readOccurrences(
   { after, before, fromEnd, limit }: Omit<PageBounds, 'after' | 'before'> & { readonly after: Instant; readonly before: Instant },
 ): Promise<readonly OccurrenceRow[]> {
   if (before - after < 2) return []
-  const stored = await store.ledgerRows({ jobId: job.id, after, before, fromEnd, limit })
-  const isCut = stored.some(({ first, last }) => first <= after || last >= before)
-  const planned = isCut ? plannedBy(await store.revisions(job.id)) : null
-  const rows = stored.map((row) => cutRow(row, after, before, () => planned!)).filter((row) => row !== null)
+  const part = await store.ledger({ jobId: job.id, after, before, fromEnd, limit })
+  const revisions = isWhole(part, after, before) ? [] : await store.revisions(job.id)
+  const rows = inOrder(part, after, before, () => plannedBy(revisions))
   // The job was read before its ledger: what got a verdict in between is no longer planned.
-  const decidedUntil = Math.max(position.plannedUntil, rows.at(-1)?.last ?? after)
+  const decidedUntil = Math.max(position.plannedUntil, ...rows.map(({ last }) => last))
   const maintenance = await loaders.maintenance()
   const ahead = plannedRow({ job, position, maintenance }, Math.max(after, decidedUntil), before)
   const all: readonly OccurrenceRow[] = ahead === null ? rows : [...rows, ahead]
   return fromEnd ? all.slice(-limit) : all.slice(0, limit)
+}
+
+/** Whether no row has to be cut: only then may the plan stay unread. */
+function isWhole({ runs, shared }: LedgerPart, after: Instant, before: Instant): boolean {
+  return shared.every((row) => row.first > after && row.last < before && !runs.some(({ first }) => first > row.first && first < row.last))
 }
 
 /** The instants between two that have no verdict yet and will fire if nobody touches the job. */

@@ -10,6 +10,7 @@ const MUTATION_SCOPES: Readonly<Record<string, Scope>> = {
   pauseJob: 'OPERATE',
   resumeJob: 'OPERATE',
   triggerJob: 'OPERATE',
+  backfillJob: 'OPERATE',
   cancelRun: 'OPERATE',
   rerun: 'OPERATE',
   retryRunNow: 'OPERATE',

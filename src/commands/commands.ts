@@ -1,8 +1,18 @@
+import { type Backfilled, backfillJob } from './backfillJob.ts'
 import { cancelRun } from './cancelRun.ts'
 import type { CommandContext } from './context.ts'
 import { createJob } from './createJob.ts'
 import { deleteJob } from './deleteJob.ts'
-import type { Caller, CommandResult, CreateJobInput, PauseInput, RerunInput, TriggerJobInput, UpdateJobInput } from './inputs.ts'
+import type {
+  BackfillInput,
+  Caller,
+  CommandResult,
+  CreateJobInput,
+  PauseInput,
+  RerunInput,
+  TriggerJobInput,
+  UpdateJobInput,
+} from './inputs.ts'
 import { pauseJob, resumeJob } from './pauseJob.ts'
 import { pauseScheduling, resumeScheduling } from './pauseScheduling.ts'
 import { rerun } from './rerun.ts'
@@ -22,6 +32,7 @@ export interface Commands {
   resumeJob(input: { readonly id: string }, caller: Caller): Promise<CommandResult<{ readonly jobId: string }>>
   /** `replayed`: the idempotency key was known, and this is its first run. */
   triggerJob(input: TriggerJobInput, caller: Caller): Promise<CommandResult<{ readonly runId: string; readonly replayed: boolean }>>
+  backfillJob(input: BackfillInput, caller: Caller): Promise<CommandResult<Backfilled>>
   cancelRun(input: { readonly id: string }, caller: Caller): Promise<CommandResult<{ readonly runId: string }>>
   rerun(input: RerunInput, caller: Caller): Promise<CommandResult<{ readonly runId: string }>>
   retryRunNow(input: { readonly id: string }, caller: Caller): Promise<CommandResult<{ readonly runId: string }>>
@@ -37,6 +48,7 @@ export function createCommands(context: CommandContext): Commands {
     pauseJob: (input, caller) => pauseJob(context, input, caller),
     resumeJob: (input) => resumeJob(context, input),
     triggerJob: (input, caller) => triggerJob(context, input, caller),
+    backfillJob: (input, caller) => backfillJob(context, input, caller),
     cancelRun: (input) => cancelRun(context, input),
     rerun: (input, caller) => rerun(context, input, caller),
     retryRunNow: (input) => retryRunNow(context, input),

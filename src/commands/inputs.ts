@@ -53,6 +53,14 @@ export interface RerunInput {
   readonly idempotencyKey?: string | null | undefined
 }
 
+/** Both ends inclusive. */
+export interface BackfillInput {
+  readonly id: string
+  readonly from: Instant
+  readonly to: Instant
+  readonly overlap?: OverlapPolicy | null | undefined
+}
+
 /** Who asks, for `triggeredBy` and `Pause.by`. */
 export interface Caller {
   readonly name: string

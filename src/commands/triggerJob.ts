@@ -123,6 +123,7 @@ function admit(
     jobId: job.id,
     trigger: request.trigger,
     occurrence: null,
+    counted: true,
     scheduledFor: request.scheduledFor ?? now,
     dueAt: now,
     queuedAt: now,

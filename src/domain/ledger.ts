@@ -54,16 +54,57 @@ export interface LedgerRow {
   readonly counted: boolean
 }
 
+/** A part of a ledger, each kind of row in the order of instants. */
+export interface LedgerPart {
+  /** Runs that have an occurrence. */
+  readonly runs: readonly LedgerRow[]
+  /** Rows that neighbouring instants share. */
+  readonly shared: readonly LedgerRow[]
+}
+
 /**
- * The part of a row strictly between two instants; null where it has none.
+ * A part of a ledger strictly between two instants as one list in the order of instants. Rows are cut where they reach over an edge, and
+ * parted by runs of instants that were never planned, and so are no part of the row that they fall into.
  *
- * @param planned what the job's schedules have planned: it says how many instants the part has
+ * @param planned what the job's schedules have planned: it says how many instants a piece of a row has
  */
-export function cutRow(row: LedgerRow, after: Instant, before: Instant, planned: () => Occurrences): LedgerRow | null {
-  if (row.first > after && row.last < before) return row
+export function inOrder({ runs, shared }: LedgerPart, after: Instant, before: Instant, planned: () => Occurrences): LedgerRow[] {
+  const pieces = shared.flatMap((row) => {
+    const borders = runs.filter(({ first }) => first > row.first && first < row.last && first > after && first < before)
+    const edges = [after, ...borders.map(({ first }) => first), before]
+    return edges.slice(1).flatMap((edge, i) => cut(row, edges[i]!, edge, planned))
+  })
+  return [...runs, ...pieces].sort((a, b) => a.first - b.first)
+}
+
+/** The piece of a row strictly between two instants; nothing where none of its instants is there. */
+function cut(row: LedgerRow, after: Instant, before: Instant, planned: () => Occurrences): readonly LedgerRow[] {
+  if (row.first > after && row.last < before) return [row]
   const occurrences = planned()
   const from = Math.max(row.first - 1, after)
   const upTo = Math.min(row.last, before - 1)
   const count = occurrences.count(from, upTo)
-  return count === 0 ? null : { ...row, first: occurrences.next(from)!, last: occurrences.previous(upTo)!, count }
+  return count === 0 ? [] : [{ ...row, first: occurrences.next(from)!, last: occurrences.previous(upTo)!, count }]
+}
+
+/** A row that instants share, as far as it must be known to take some of them out of it. */
+export interface SharedRow {
+  readonly id: string
+  readonly verdict: LedgerRow['verdict']
+  readonly first: Instant
+  readonly last: Instant
+}
+
+/** What the ledger says of one instant. */
+export interface LedgerMoment {
+  readonly at: Instant
+  readonly hasRun: boolean
+  /** The row that reaches over it. It stands for the instant only if the schedule of that time had it. */
+  readonly row: SharedRow | null
+}
+
+/** What is left of a row whose other instants got runs, in order; nothing where all of them did. */
+export interface RowSplit {
+  readonly rowId: string
+  readonly parts: readonly { readonly first: Instant; readonly last: Instant; readonly count: number }[]
 }

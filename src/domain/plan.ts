@@ -194,6 +194,7 @@ function scheduledRun({ job, now, newRunId }: PlanningInput, instant: Instant, a
     jobId: job.id,
     trigger: 'SCHEDULE',
     occurrence: instant,
+    counted: true,
     scheduledFor: instant,
     dueAt: dueAt(job.id, job.schedule, instant),
     queuedAt: now,

@@ -50,6 +50,8 @@ export interface NewRun {
   readonly trigger: RunTrigger
   /** The nominal instant for SCHEDULE and BACKFILL, else null. */
   readonly occurrence: Instant | null
+  /** False for a backfilled instant that no schedule had planned: the audit does not count it. */
+  readonly counted: boolean
   readonly scheduledFor: Instant
   readonly dueAt: Instant
   readonly queuedAt: Instant

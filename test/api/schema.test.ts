@@ -123,6 +123,7 @@ const REQUIRED: Readonly<Record<string, string>> = {
   cancelRun: '(input: {id: "run_1"}) { run { id } }',
   rerun: '(input: {id: "run_1"}) { run { id } }',
   retryRunNow: '(input: {id: "run_1"}) { run { id } }',
+  backfillJob: '(input: {id: "x", from: "2026-01-01T00:00:00Z", to: "2026-01-01T00:00:00Z"}) { errors { code } }',
   pauseScheduling: '(input: {note: "n"}) { errors { code } }',
   resumeScheduling: ' { errors { code } }',
   jobRuns: ' { cursor }',
@@ -166,6 +167,7 @@ test('what changes a job needs MANAGE, what works it needs OPERATE', async () =>
     (await Promise.all(mutations.map(async (name) => ((await allowed(name, scope)) ? [name] : [])))).flat().sort()
   assert.deepEqual(await withScope('MANAGE'), ['createJob', 'deleteJob', 'updateJob'])
   assert.deepEqual(await withScope('OPERATE'), [
+    'backfillJob',
     'cancelRun',
     'pauseJob',
     'pauseScheduling',

@@ -82,6 +82,7 @@ export function runOf(job: Job, overrides: Partial<NewRun> = {}): NewRun {
     jobId: job.id,
     trigger: overrides.occurrence === null ? 'MANUAL' : 'SCHEDULE',
     occurrence: scheduledFor,
+    counted: true,
     scheduledFor,
     dueAt: scheduledFor,
     queuedAt: scheduledFor,

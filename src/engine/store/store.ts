@@ -1,6 +1,6 @@
 import type { Instant, Milliseconds } from '../../domain/instant.ts'
 import type { Job, Pause, Position } from '../../domain/job.ts'
-import type { LedgerRow } from '../../domain/ledger.ts'
+import type { LedgerPart } from '../../domain/ledger.ts'
 import type { MaintenanceWrite } from '../../domain/maintenance.ts'
 import type { ActiveRun } from '../../domain/run.ts'
 import type { Revision } from '../../domain/schedule.ts'
@@ -23,6 +23,7 @@ import type {
   AttemptReport,
   SettleResult,
   NewLogLine,
+  SnapshotOptions,
   InstanceBeat,
 } from './writes.ts'
 
@@ -55,8 +56,7 @@ export interface Store {
   changeJob<Refusal>(
     jobId: string,
     decide: (current: JobSnapshot | null) => JobWrite | { readonly refuse: Refusal },
-    /** Reads the run that holds this key into the snapshot's `idempotent`. */
-    options?: { readonly idempotencyKey: string | null },
+    options?: SnapshotOptions,
   ): Promise<ChangeResult<Refusal>>
 
   /** As changeJob, for one run and its job. `decide` gets null where no such run is, or its job was deleted. */
@@ -149,11 +149,10 @@ export interface Store {
   /** The schedules of a job as they stood, oldest first. */
   revisions(jobId: string): Promise<readonly Revision[]>
   /**
-   * What the ledger of a job says of the instants strictly between two: runs with an occurrence, and rows that instants share, by their
-   * first instants, as they stand at one moment. Rows that reach over an edge are answered whole. At most `limit`, the first or (fromEnd)
-   * the last of them.
+   * What the ledger of a job says of the instants strictly between two, as it stands at one moment. Rows that reach over an edge are
+   * answered whole. At most `limit` runs and as many shared rows, the first or (fromEnd) the last of each.
    */
-  ledgerRows(query: LedgerQuery): Promise<readonly LedgerRow[]>
+  ledger(query: LedgerQuery): Promise<LedgerPart>
 
   // ------------------------------------------------------------------ figures
 

@@ -1,6 +1,6 @@
 import type { Instant } from '../../domain/instant.ts'
 import type { Job, JobChange, Pause, Policies, Position, Target } from '../../domain/job.ts'
-import type { Plan } from '../../domain/ledger.ts'
+import type { LedgerMoment, Plan, RowSplit } from '../../domain/ledger.ts'
 import type { ActiveRun, LogLevel, NewRun, Outcome, RunStatus, RunTrigger } from '../../domain/run.ts'
 import type { Revision } from '../../domain/schedule.ts'
 import type { RunRow } from './rows.ts'
@@ -23,6 +23,16 @@ export interface JobSnapshot {
   readonly maintenance: readonly Pause[]
   /** The run of this job that holds the idempotency key asked for, if any. */
   readonly idempotent: { readonly runId: string; readonly hash: string; readonly queuedAt: Instant } | null
+  /** What the ledger says of the instants asked for, in their order. */
+  readonly ledger: readonly LedgerMoment[]
+}
+
+/** What a snapshot shall have besides the job, its position and its active runs. */
+export interface SnapshotOptions {
+  /** Reads the run that holds this key into `idempotent`. */
+  readonly idempotencyKey?: string | null
+  /** Reads what the ledger says of these instants into `ledger`. */
+  readonly ledgerAt?: readonly Instant[]
 }
 
 /** What a command writes of a job. Absent parts stay as they are. */
@@ -35,7 +45,9 @@ export interface JobWrite {
   readonly position?: Partial<Pick<Position, 'plannedUntil' | 'wakeAt' | 'nextRunAt' | 'scheduledRuns' | 'failuresInRow' | 'completed'>>
   /** Closes the open revision (one that its last run has closed stays so) and opens this one. */
   readonly newRevision?: { readonly closeAt: Instant; readonly open: Revision }
-  /** Runs besides the plan's: manual ones. */
+  /** Rows of the ledger that some of their instants leave, for runs of their own. Not together with a plan, which may prolong a row. */
+  readonly splits?: readonly RowSplit[]
+  /** Runs besides the plan's: manual and backfilled ones. */
   readonly runs?: readonly NewRun[]
   /** Active runs to cancel: QUEUED and RETRYING ones end at once, RUNNING ones are asked. */
   readonly cancels?: readonly string[]

@@ -90,6 +90,7 @@ export function commandContract(open: Open): void {
         ],
         maintenance: [],
         idempotent: null,
+        ledger: [],
       })
     })
 

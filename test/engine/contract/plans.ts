@@ -67,7 +67,7 @@ export function planContract(open: Open): void {
       }
       assert.deepEqual(await store.commitPlans([planOf(position, [runEntry(run)], { position: moved })], NOON + MINUTE + 9), [true])
       const { cursor, ...row } = await runRow(store, run.id)
-      const { idempotencyKey: _key, maxConcurrency: _bound, ...asked } = run
+      const { idempotencyKey: _key, maxConcurrency: _bound, counted: _counted, ...asked } = run
       assert.deepEqual(row, {
         ...asked,
         status: 'QUEUED',

@@ -1,7 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import { factsBefore, factsOf } from '../../../domain/jobFilter.ts'
 import type { ActiveRun } from '../../../domain/run.ts'
-import type { ChangeResult, JobSnapshot, JobWrite, RunChangeResult, RunSnapshot, RunWrite } from '../store.ts'
+import type { ChangeResult, JobSnapshot, JobWrite, RunChangeResult, RunSnapshot, RunWrite, SnapshotOptions } from '../store.ts'
 import type { JobChanges } from './jobChanges.ts'
 import type { Jobs } from './jobs.ts'
 import type { Maintenance } from './maintenance.ts'
@@ -19,6 +19,7 @@ import {
 } from './rows.ts'
 import type { Runs } from './runs.ts'
 import { prepare } from './statement.ts'
+import type { Verdicts } from './verdicts.ts'
 import type { Tx } from './writer.ts'
 
 function statements(db: Database) {
@@ -52,6 +53,7 @@ export class Changes {
       readonly jobs: Jobs
       readonly runs: Runs
       readonly plans: Plans
+      readonly verdicts: Verdicts
       readonly releases: Releases
       readonly changes: JobChanges
       readonly maintenance: Maintenance
@@ -65,11 +67,17 @@ export class Changes {
     tx: Tx,
     jobId: string,
     decide: (current: JobSnapshot | null) => JobWrite | { readonly refuse: Refusal },
-    idempotencyKey: string | null,
+    { idempotencyKey = null, ledgerAt = [] }: SnapshotOptions = {},
   ): ChangeResult<Refusal> {
     const current = this.#job(jobId)
-    const idempotent = current === null || idempotencyKey === null ? null : (this.#sql.keyHolder.get(jobId, idempotencyKey) ?? null)
-    const write = decide(current === null ? null : { ...current, maintenance: this.#parts.maintenance.all(), idempotent })
+    const write = decide(
+      current && {
+        ...current,
+        maintenance: this.#parts.maintenance.all(),
+        idempotent: idempotencyKey === null ? null : (this.#sql.keyHolder.get(jobId, idempotencyKey) ?? null),
+        ledger: ledgerAt.map((at) => this.#parts.verdicts.momentAt(jobId, at)),
+      },
+    )
     if ('refuse' in write) return { kind: 'refused', refusal: write.refuse }
     if (current === null) throw new Error(`decide wrote to the job ${jobId}, which does not live`)
     if (write.job !== undefined && write.job.name !== current.job.name) {
@@ -115,7 +123,7 @@ export class Changes {
 
   /** In the order that the port promises: verdicts under the old settings, the job, its revision and position, runs, cancels. */
   #writeJob(tx: Tx, { job: before, position }: Pick<JobSnapshot, 'job' | 'position' | 'active'>, write: JobWrite): void {
-    const { jobs, runs, plans, releases, changes } = this.#parts
+    const { jobs, runs, plans, verdicts, releases, changes } = this.#parts
     const { now } = write
     if (write.plan !== undefined) plans.writeWithin(tx, write.plan, now)
     if (write.job !== undefined) jobs.update(write.job, write.job.tags.join('\n') !== before.tags.join('\n'))
@@ -130,6 +138,7 @@ export class Changes {
       jobs.updatePosition(tx, before.id, stands, write.job !== undefined || gone)
     }
     if (write.freeIdempotencyKey !== undefined) this.#sql.freeKey.run(before.id, write.freeIdempotencyKey)
+    for (const split of write.splits ?? []) verdicts.split(before.id, split, now)
     for (const run of write.runs ?? []) runs.add(tx, run)
     for (const runId of write.cancels ?? []) runs.cancel(tx, runId, now)
     if (gone) {

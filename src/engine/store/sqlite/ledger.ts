@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3'
 import type { Instant } from '../../../domain/instant.ts'
-import type { LedgerRow } from '../../../domain/ledger.ts'
+import type { LedgerPart, LedgerRow } from '../../../domain/ledger.ts'
 import type { Revision } from '../../../domain/schedule.ts'
 import type { LedgerQuery } from '../store.ts'
 import { readSchedule } from './rows.ts'
@@ -33,7 +33,7 @@ function statements(db: Database) {
   }
 }
 
-/** Reads the ledger: runs with an occurrence and the rows that instants share, each walked in its own index and then merged. */
+/** Reads the ledger: runs with an occurrence and the rows that instants share, each walked in its own index. */
 export class Ledger {
   readonly #sql
 
@@ -45,26 +45,29 @@ export class Ledger {
     return this.#sql.revisions.all(jobId).map((row) => ({ ...row, schedule: readSchedule(row.schedule) }))
   }
 
-  rows({ jobId, after, before, fromEnd, limit }: LedgerQuery): readonly LedgerRow[] {
-    const runs = (fromEnd ? this.#sql.lastRuns : this.#sql.firstRuns).all(jobId, after, before, limit).map(toRow)
-    const shared = fromEnd ? this.#lastShared(jobId, after, before, limit) : this.#firstShared(jobId, after, before, limit)
-    const rows: LedgerRow[] = [...runs, ...shared.map((row) => ({ ...row, counted: true }))].sort((a, b) => a.first - b.first)
-    return fromEnd ? rows.slice(-limit) : rows.slice(0, limit)
+  part({ jobId, after, before, fromEnd, limit }: LedgerQuery): LedgerPart {
+    return fromEnd
+      ? {
+          runs: this.#sql.lastRuns.all(jobId, after, before, limit).reverse().map(toRow),
+          shared: this.#lastShared(jobId, after, before, limit),
+        }
+      : { runs: this.#sql.firstRuns.all(jobId, after, before, limit).map(toRow), shared: this.#firstShared(jobId, after, before, limit) }
   }
 
   /** Rows do not overlap, so the order of their ends is that of their beginnings: behind the first that begins too late are none. */
-  #firstShared(jobId: string, after: Instant, before: Instant, limit: number): VerdictRecord[] {
-    const rows: VerdictRecord[] = []
+  #firstShared(jobId: string, after: Instant, before: Instant, limit: number): LedgerRow[] {
+    const rows: LedgerRow[] = []
     for (const row of this.#sql.rowsEndingAfter.iterate(jobId, after, limit)) {
       if (row.first >= before) break
-      rows.push(row)
+      rows.push({ ...row, counted: true })
     }
     return rows
   }
 
-  #lastShared(jobId: string, after: Instant, before: Instant, limit: number): VerdictRecord[] {
+  #lastShared(jobId: string, after: Instant, before: Instant, limit: number): LedgerRow[] {
     const over = this.#sql.rowsEndingAfter.all(jobId, before - 1, 1).filter(({ first }) => first < before)
-    return [...over, ...this.#sql.rowsEndingBetween.all(jobId, after, before, limit)]
+    const rows = [...over, ...this.#sql.rowsEndingBetween.all(jobId, after, before, limit)].slice(0, limit)
+    return rows.reverse().map((row) => ({ ...row, counted: true }))
   }
 }
 

@@ -41,20 +41,20 @@ export interface StartableRecord {
 const ACTIVE = `SELECT id, "jobId", "trigger", status, "heldBy", "dueAt", "startedAt", "cancelRequestedAt", "concurrencyKey", "maxConcurrency"
   FROM "Run" WHERE "finishedAt" IS NULL`
 
-const NEW_RUN = `id, "jobId", "trigger", occurrence, "scheduledFor", "dueAt", "queuedAt", priority, "concurrencyKey", "maxConcurrency", coalesced,
+const NEW_RUN = `id, "jobId", "trigger", occurrence, counted, "scheduledFor", "dueAt", "queuedAt", priority, "concurrencyKey", "maxConcurrency", coalesced,
   payload, "rerunOfId", "triggeredBy", "idempotencyKey", "idempotencyHash", cursor, "changedAt"`
 
 function statements(db: Database) {
   return {
     insertQueued: prepare(
       db,
-      `INSERT INTO "Run" (${NEW_RUN}, status, "heldBy") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'QUEUED', ?)
+      `INSERT INTO "Run" (${NEW_RUN}, status, "heldBy") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'QUEUED', ?)
        ON CONFLICT ("jobId", occurrence) DO NOTHING`,
     ),
     insertRunning: prepare(
       db,
       `INSERT INTO "Run" (${NEW_RUN}, status, attempt, "attemptStatus", "attemptStartedAt", "startedAt", "instanceId", "jobVersion", "leaseUntil")
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'RUNNING', 1, 'RUNNING', ?, ?, ?, ?, ?)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'RUNNING', 1, 'RUNNING', ?, ?, ?, ?, ?)
        ON CONFLICT ("jobId", occurrence) DO NOTHING`,
     ),
     begin: prepare(
@@ -210,6 +210,7 @@ function newRunValues(tx: Tx, run: NewRun, changedAt: Instant): readonly unknown
     run.jobId,
     run.trigger,
     run.occurrence,
+    run.counted ? 1 : 0,
     run.scheduledFor,
     run.dueAt,
     run.queuedAt,

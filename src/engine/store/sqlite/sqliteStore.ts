@@ -64,11 +64,12 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
   const changes = new JobChanges(db)
   const releases = new Releases(db, keys)
   const runs = new Runs(db, { keys, definitions, releases })
-  const plans = new Plans(db, { runs, verdicts: new Verdicts(db), releases, changes })
+  const verdicts = new Verdicts(db)
+  const plans = new Plans(db, { runs, verdicts, releases, changes })
   const jobs = new Jobs(db, changes)
   const maintenance = new Maintenance(db)
   const instances = new Instances(db)
-  const commands = new Changes(db, { jobs, runs, plans, releases, changes, maintenance })
+  const commands = new Changes(db, { jobs, runs, plans, verdicts, releases, changes, maintenance })
   const settling = new Settling(db, { runs, definitions, releases, changes })
   const running = new Running(db, runs)
   const figures = new Figures(db, instanceId)
@@ -135,7 +136,7 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
     databaseId,
 
     createJobs: (newJobs) => writer.write((tx) => jobs.create(tx, newJobs)),
-    changeJob: (jobId, decide, options) => writer.write((tx) => commands.changeJob(tx, jobId, decide, options?.idempotencyKey ?? null)),
+    changeJob: (jobId, decide, options) => writer.write((tx) => commands.changeJob(tx, jobId, decide, options)),
     changeRun: (runId, decide) => writer.write((tx) => commands.changeRun(tx, runId, decide)),
     changeMaintenance: (decide) => writer.write(() => maintenance.change(decide)),
 
@@ -172,7 +173,7 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
     logLines: (query) => reading(() => logLines.read(query)),
 
     revisions: (jobId) => reading(() => ledger.revisions(jobId)),
-    ledgerRows: (query) => reading(() => ledger.rows(query)),
+    ledger: (query) => reading(() => ledger.part(query)),
     figures: (query) => reading(() => figureReads.of(query)),
     population: (now) => reading(() => populations.of(now)),
 
