@@ -41,7 +41,7 @@ interface Proof {
 
 async function inRealTime(seed: number, jobs: number, minutes: number): Promise<Proof> {
   const began = performance.now()
-  const { ledger, audit, acknowledged, starts, ...counts } = await liveThroughChaos({
+  const { ledger, word, acknowledged, starts, ...counts } = await liveThroughChaos({
     seed,
     jobs,
     span: minutes * 60_000,
@@ -56,12 +56,12 @@ async function inRealTime(seed: number, jobs: number, minutes: number): Promise<
     'planned instants': ledger.planned,
     missing: ledger.missing,
     duplicated: ledger.duplicated,
-    'audited jobs': audit.jobs,
-    'audit planned': audit.planned,
-    'audit missing': audit.missing,
-    'audit duplicated': audit.duplicated,
+    'audited jobs': word.jobs,
+    'audit planned': word.audit.planned,
+    'audit missing': word.audit.missing,
+    'audit duplicated': word.audit.duplicated,
     runs: counts.runs,
-    'verdict rows': ledger.rows,
+    'rows that are no runs': word.otherVerdicts,
     'acknowledged runs': acknowledged.runs.size,
     kills: counts.kills,
     stops: counts.stops,
@@ -76,7 +76,7 @@ async function inRealTime(seed: number, jobs: number, minutes: number): Promise<
 
 async function inVirtualTime(seed: number, jobs: number, minutes: number): Promise<Proof> {
   const began = performance.now()
-  const { ledger, commands, attempts, openings, refused, problems } = await liveThrough({
+  const { ledger, audited, commands, attempts, openings, refused, problems } = await liveThrough({
     seed,
     jobs,
     // In the second half of the first hour the clocks of Berlin are put back.
@@ -94,6 +94,8 @@ async function inVirtualTime(seed: number, jobs: number, minutes: number): Promi
     'planned instants': ledger.planned,
     missing: ledger.missing,
     duplicated: ledger.duplicated,
+    'audited jobs': audited.jobs,
+    'audit planned': audited.planned,
     runs: ledger.runs,
     'verdict rows': ledger.rows,
     attempts,

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { ask } from '../graphqlClient.ts'
+import { ask, type Variables } from '../graphqlClient.ts'
 import type { Problem } from '../jobs.ts'
 import type { Follower } from './follower.ts'
 import { forApi, type Kinds, randomJob, randomPolicies, randomSchedule } from './jobs.ts'
@@ -17,6 +17,9 @@ const ACTIONS = {
   policies: 8,
   payload: 6,
   cancel: 10,
+  retry: 4,
+  stopAll: 0.3,
+  goOn: 0.3,
   rerun: 8,
   delete: 2,
   create: 2,
@@ -105,8 +108,12 @@ export class RandomCaller {
       case 'create':
         return this.#create()
       case 'cancel':
+      case 'retry':
       case 'rerun':
         return this.#toSomeRun(action)
+      case 'stopAll':
+      case 'goOn':
+        return this.#maintain(action)
       case 'delete':
         return this.#delete(job)
       case 'pause': {
@@ -147,14 +154,19 @@ export class RandomCaller {
       this.#acknowledged.problems.push(`the key of ${JSON.stringify(run)} answered ${JSON.stringify(again)} when asked again`)
   }
 
-  async #toSomeRun(action: 'cancel' | 'rerun'): Promise<void> {
+  /** Pauses the whole scheduling for a moment; its end by itself and the one by command both come. */
+  async #maintain(action: 'stopAll' | 'goOn'): Promise<void> {
+    const until = new Date(Date.now() + this.#random.int(200, 4_000)).toISOString()
+    if (action === 'goOn') await this.#ask('resumeScheduling', 'mutation { payload: resumeScheduling { errors { code message path } } }')
+    else await this.#mutate('pauseScheduling', 'PauseSchedulingInput', 'system { now }', { note: 'Everybody stops.', until })
+  }
+
+  async #toSomeRun(action: 'cancel' | 'retry' | 'rerun'): Promise<void> {
     const { lately } = this.#follower
     if (lately.length === 0) return
     const { id, jobId } = this.#random.pick(lately)
-    if (action === 'cancel') {
-      await this.#mutate('cancelRun', 'CancelRunInput', 'run { id }', { id })
-      return
-    }
+    if (action === 'cancel') return void (await this.#mutate('cancelRun', 'CancelRunInput', 'run { id }', { id }))
+    if (action === 'retry') return void (await this.#mutate('retryRunNow', 'RetryRunNowInput', 'run { id }', { id }))
     const { run } = await this.#mutate('rerun', 'RerunInput', 'run { id }', { id })
     if (jobId !== null) this.#acknowledgeRun(run, jobId)
   }
@@ -187,15 +199,19 @@ export class RandomCaller {
   }
 
   /** One mutation. Throws Away where no answer came. */
-  async #mutate(field: string, type: string, selection: string, input: object): Promise<Payload> {
+  #mutate(field: string, type: string, selection: string, input: object): Promise<Payload> {
     const query = `mutation ($input: ${type}!) { payload: ${field}(input: $input) { ${selection} errors { code message path } } }`
+    return this.#ask(field, query, { input })
+  }
+
+  async #ask(field: string, query: string, variables: Variables = {}): Promise<Payload> {
     const url = await this.#process.url()
-    const { data, errors } = await ask<{ payload: Payload }>(url, query, { input }).catch((error: unknown) => {
+    const { data, errors } = await ask<{ payload: Payload }>(url, query, variables).catch((error: unknown) => {
       throw new Away(field, { cause: error })
     })
     if (errors !== undefined || data === null || data === undefined) {
       if (errors?.every(({ extensions: { code } = {} }) => code === 'UNAVAILABLE')) throw new Away(field)
-      throw new Error(`${field}: ${JSON.stringify(errors)} for ${JSON.stringify(input)}`)
+      throw new Error(`${field}: ${JSON.stringify(errors)} for ${JSON.stringify(variables)}`)
     }
     this.#count(field)
     for (const { code, message } of data.payload.errors) {

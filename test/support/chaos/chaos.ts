@@ -8,6 +8,7 @@ import { Follower } from './follower.ts'
 import type { Kinds } from './jobs.ts'
 import { KilledProcess } from './killedProcess.ts'
 import { countLedger, type LedgerCount, unexplainedRuns } from './ledger.ts'
+import { activeRuns, askProduct, type ProductsWord } from './productsWord.ts'
 import { Receiver } from './receiver.ts'
 import { type Random, seeded } from './seeded.ts'
 import { readTables, type Tables } from './tables.ts'
@@ -36,8 +37,8 @@ export interface ChaosOutcome {
   readonly requests: number
   readonly events: number
   readonly connections: number
-  /** What the audits of all jobs say, summed. */
-  readonly audit: Audit & { readonly jobs: number }
+  /** What the product says of itself. */
+  readonly word: ProductsWord
   readonly problems: readonly string[]
 }
 
@@ -81,9 +82,9 @@ export async function liveThroughChaos(options: ChaosOptions): Promise<ChaosOutc
   await Promise.all([...callers.map((caller) => caller.call(over, 250)), killAgainAndAgain(process, random, options, over, follower)])
 
   const url = await process.url()
-  await pauseAll(url)
+  await stopFiring(url)
   const quiet = await becomesQuiet(url, options)
-  const audits = await auditAll(url)
+  const word = await askProduct(url)
   await follower.reaches(await streamPosition(url), 60_000).catch((error: Error) => follower.problems.push(error.message))
   await follower.stop()
   await process.stop()
@@ -101,10 +102,10 @@ export async function liveThroughChaos(options: ChaosOptions): Promise<ChaosOutc
     requests: receiver.count,
     events: follower.events,
     connections: follower.connections,
-    audit: audits.sum,
+    word,
     problems: [
       ...quiet,
-      ...audits.problems,
+      ...word.problems,
       ...ledger.problems,
       ...unexplainedRuns(tables, Date.now(), CONCURRENCY),
       ...brokenPromises(tables, acknowledged),
@@ -163,74 +164,22 @@ async function killAgainAndAgain(
   await process.restart('SIGKILL')
 }
 
-const PAGE = 100
-
-async function pages<Node>(url: string, field: string, selection: string, filter: string): Promise<Node[]> {
-  const nodes: Node[] = []
-  let after: string | null = null
-  do {
-    const query = `query ($after: String) { page: ${field}(first: ${PAGE}, after: $after${filter}) { nodes { ${selection} } pageInfo { hasNextPage endCursor } } }`
-    const { page }: { page: { nodes: Node[]; pageInfo: { hasNextPage: boolean; endCursor: string } } } = await request(url, query, {
-      after,
-    })
-    nodes.push(...page.nodes)
-    after = page.pageInfo.hasNextPage ? page.pageInfo.endCursor : null
-  } while (after !== null)
-  return nodes
-}
-
 /** Ends the firing, so that what is under way can end. */
-async function pauseAll(url: string): Promise<void> {
-  for (const { id } of await pages<{ id: string }>(url, 'jobs', 'id', ', filter: { state: [ACTIVE] }'))
-    await request(url, `mutation ($id: ID!) { pauseJob(input: { id: $id, note: "The end." }) { errors { code } } }`, { id })
+async function stopFiring(url: string): Promise<void> {
+  await request(url, 'mutation { pauseScheduling(input: { note: "The end." }) { errors { code } } }')
 }
-
-const ACTIVE = ', filter: { status: [QUEUED, RUNNING, RETRYING] }'
 
 /** Waits for the active runs to end, cancels those that do not in time, and tells of those that do not even then. */
 async function becomesQuiet(url: string, { patience, tell }: ChaosOptions): Promise<string[]> {
-  const active = () => pages<{ id: string; status: string }>(url, 'runs', 'id status', ACTIVE)
   const settles = async (limit: number) => {
     const deadline = Date.now() + limit
-    while ((await active()).length > 0 && Date.now() < deadline) await delay(250)
-    return active()
+    while ((await activeRuns(url)).length > 0 && Date.now() < deadline) await delay(250)
+    return activeRuns(url)
   }
   const left = await settles(patience)
   if (left.length > 0) tell(`${left.length} runs are active still and are cancelled now`)
   for (const { id } of left) await request(url, 'mutation ($id: ID!) { cancelRun(input: { id: $id }) { errors { code } } }', { id })
   return (await settles(15_000)).map(({ id, status }) => `${id} is ${status} 15 s after it was cancelled`)
-}
-
-interface Audit {
-  readonly planned: number
-  readonly accounted: number
-  readonly pending: number
-  readonly missing: number
-  readonly duplicated: number
-}
-
-/** Asks the product itself for the audit of every job. */
-async function auditAll(url: string): Promise<{ sum: ChaosOutcome['audit']; problems: string[] }> {
-  const { type } = await request<{ type: { fields: { name: string }[] } }>(url, '{ type: __type(name: "Job") { fields { name } } }')
-  const nothing = { jobs: 0, planned: 0, accounted: 0, pending: 0, missing: 0, duplicated: 0 }
-  if (!type.fields.some(({ name }) => name === 'audit')) return { sum: nothing, problems: [] }
-  const from = new Date(Date.now() - 86_400_000).toISOString()
-  const to = new Date().toISOString()
-  const selection = `id name audit(from: "${from}", to: "${to}") { planned accounted pending missing duplicated }`
-  const jobs = await pages<{ id: string; name: string; audit: Audit | null }>(url, 'jobs', selection, '')
-  const problems = jobs
-    .filter(({ audit }) => audit === null || audit.missing !== 0 || audit.duplicated !== 0)
-    .map(({ id, name, audit }) => `${name} (${id}): the audit says ${JSON.stringify(audit)}`)
-  const total = (of: keyof Audit) => jobs.reduce((sum, { audit }) => sum + (audit?.[of] ?? 0), 0)
-  const sum = {
-    jobs: jobs.length,
-    planned: total('planned'),
-    accounted: total('accounted'),
-    pending: total('pending'),
-    missing: total('missing'),
-    duplicated: total('duplicated'),
-  }
-  return { sum, problems }
 }
 
 /** What was acknowledged and is not there. Deleted jobs take their runs along. */
@@ -254,11 +203,12 @@ function brokenPromises(tables: Tables, { runs, versions, deleted }: Acknowledge
   return [...lostRuns, ...lostJobs, ...undead]
 }
 
-/** Final states that the stream never told its one faithful reader. */
-function unheard(tables: Tables, { finals }: Follower): string[] {
+/** Final states that the stream never told its one faithful reader. What came after its last cursor (a jitter's late run) it may not know. */
+function unheard(tables: Tables, { finals, position }: Follower): string[] {
   const living = new Set(tables.jobs.filter(({ deletedAt }) => deletedAt === null).map(({ id }) => id))
   return tables.runs
-    .filter(({ id, jobId, status, finishedAt }) => living.has(jobId) && finishedAt !== null && finals.get(id) !== status)
+    .filter(({ jobId, finishedAt, cursor }) => living.has(jobId) && finishedAt !== null && cursor <= position)
+    .filter(({ id, status }) => finals.get(id) !== status)
     .map(({ id, status }) => `${id} is ${status}, and the stream told ${finals.get(id) ?? 'nothing'}`)
 }
 

@@ -36,7 +36,8 @@ export class Follower {
   repeats = 0
   connections = 0
   cursor: string
-  #position: number
+  /** Everything up to here was told. */
+  position: number
   #socket: WebSocket | null = null
   #ended = false
   #done: Promise<void> = Promise.resolve()
@@ -45,7 +46,7 @@ export class Follower {
   constructor(options: FollowerOptions) {
     this.#options = options
     this.cursor = options.after
-    this.#position = positionOf(options.after)
+    this.position = positionOf(options.after)
   }
 
   start(): void {
@@ -70,9 +71,9 @@ export class Follower {
   /** Resolves when everything up to `cursor` was told, or throws after `timeout` ms. */
   async reaches(cursor: string, timeout: number): Promise<void> {
     const deadline = Date.now() + timeout
-    while (this.#position < positionOf(cursor)) {
+    while (this.position < positionOf(cursor)) {
       if (Date.now() > deadline)
-        throw new Error(`after ${timeout} ms the stream is at ${this.#position} of ${positionOf(cursor)}; ${this.problems.slice(-3)}`)
+        throw new Error(`after ${timeout} ms the stream is at ${this.position} of ${positionOf(cursor)}; ${this.problems.slice(-3)}`)
       await Promise.race([new Promise<void>((resolve) => this.#waiting.push(resolve)), delay(500)])
     }
   }
@@ -118,9 +119,9 @@ export class Follower {
   #take({ cursor, run }: RunEvent): void {
     const position = positionOf(cursor)
     // A checkpoint repeats the position that it confirms; a change has one of its own.
-    if (position < this.#position || (run !== null && position === this.#position))
-      this.problems.push(`the cursor went from ${this.#position} to ${position}${run === null ? '' : ` with ${run.id} ${run.status}`}`)
-    this.#position = position
+    if (position < this.position || (run !== null && position === this.position))
+      this.problems.push(`the cursor went from ${this.position} to ${position}${run === null ? '' : ` with ${run.id} ${run.status}`}`)
+    this.position = position
     this.cursor = cursor
     if (run !== null) this.#takeRun(run)
     const waiting = this.#waiting

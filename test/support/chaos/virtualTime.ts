@@ -1,4 +1,5 @@
 import { randomFillSync } from 'node:crypto'
+import { auditLedger } from '../../../src/api/audit.ts'
 import { type Commands, createCommands } from '../../../src/commands/commands.ts'
 import type { CommandResult } from '../../../src/commands/inputs.ts'
 import { type Engine, openEngine } from '../../../src/engine/engine.ts'
@@ -28,6 +29,7 @@ export interface VirtualOptions {
 
 export interface VirtualOutcome {
   readonly ledger: LedgerCount
+  readonly audited: { readonly jobs: number; readonly planned: number }
   readonly commands: number
   readonly refused: Readonly<Record<string, number>>
   readonly attempts: number
@@ -47,6 +49,7 @@ export async function liveThrough(options: VirtualOptions): Promise<VirtualOutco
   await world.open()
   await world.populate()
   await world.live()
+  await world.audit()
   await world.close()
   return world.outcome()
 }
@@ -61,6 +64,7 @@ class World {
   readonly #runs: string[] = []
   readonly #refused: Record<string, number> = {}
   readonly #problems: string[] = []
+  readonly #audited = { jobs: 0, planned: 0 }
   #engine!: Engine
   #commands!: Commands
   #scheduler!: Scheduler
@@ -129,6 +133,22 @@ class World {
     }
   }
 
+  /** What the product says of itself. */
+  async audit(): Promise<void> {
+    const { store } = this.#engine
+    const { from } = this.#options
+    for (const id of this.#jobs) {
+      const row = await store.job({ id })
+      if (row === null) continue
+      const now = this.#clock.now()
+      const audit = await auditLedger(store, row, { from: from - 1, to: now + 86_400_000 }, now)
+      this.#audited.jobs += 1
+      this.#audited.planned += audit?.planned ?? 0
+      if (audit === null || audit.missing !== 0 || audit.duplicated !== 0)
+        this.#problems.push(`${row.job.name} (${id}): the audit says ${JSON.stringify(audit)}`)
+    }
+  }
+
   /** A process that was gone for a while, or a clock that is put forward or back. */
   async #mishap(): Promise<void> {
     switch (this.#random.weighted({ gone: 6, forward: 2, back: 2 })) {
@@ -164,6 +184,9 @@ class World {
       policies: 10,
       payload: 5,
       cancel: 12,
+      retry: 5,
+      stopAll: 0.5,
+      goOn: 0.5,
       rerun: 6,
       delete: 2,
       create: 2,
@@ -200,6 +223,14 @@ class World {
         if (result.ok && kind === 'rerun') this.#runs.push(result.value.runId)
         return
       }
+      case 'retry':
+        return this.#answered(kind, await commands.retryRunNow({ id: this.#runs.length === 0 ? 'run_0' : random.pick(this.#runs) }, caller))
+      case 'stopAll': {
+        const until = random.chance(0.8) ? now + random.int(1_000, 60_000) : null
+        return this.#answered(kind, await commands.pauseScheduling({ note: 'Everybody stops.', until }, caller))
+      }
+      case 'goOn':
+        return this.#answered(kind, await commands.resumeScheduling(caller))
       case 'delete':
         return this.#answered(kind, await commands.deleteJob({ id }, caller))
       case 'create':
@@ -224,6 +255,7 @@ class World {
       .map(({ message, fields }) => `log: ${message} ${JSON.stringify(fields)}`)
     return {
       ledger,
+      audited: this.#audited,
       commands: this.#given,
       refused: this.#refused,
       attempts: this.#attempts,
