@@ -64,7 +64,7 @@ function findFiles(words: readonly string[]): string[] {
 
 /** Runs files side by side, then those that need the machine for themselves. Tells of each as it ends. */
 async function runAll(files: readonly string[], options: Options, signal: AbortSignal, tell: Teller): Promise<FileResult[]> {
-  const alone = files.filter((file) => file.startsWith('test/system/'))
+  const alone = files.filter((file) => /^test\/(system|clients)\//.test(file))
   const together = files.filter((file) => !alone.includes(file))
   const results: FileResult[] = []
   const worker = async (queue: string[]): Promise<void> => {

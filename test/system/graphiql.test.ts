@@ -51,6 +51,20 @@ describe('GraphiQL in a browser', { skip: noBrowser ?? false }, () => {
     await result('SQLITE').waitFor()
   })
 
+  test('has read the schema, which is within the limits', async () => {
+    await page.goto(orrery.url)
+    await page.getByRole('button', { name: /show documentation explorer/i }).click()
+    await page.locator('.graphiql-doc-explorer').getByText('Subscription', { exact: true }).click()
+    await page.locator('.graphiql-doc-explorer').getByRole('link', { name: 'jobRuns', exact: true }).waitFor()
+  })
+
+  test('shows what an operation costs, and which limit one is beyond', async () => {
+    await execute('{ jobs(first: 7) { nodes { id } } }')
+    await result('"cost": 8').waitFor()
+    await execute('{ jobs(first: 100) { nodes { runs(first: 100) { nodes { id } } } } }')
+    await result('TOO_COSTLY').waitFor()
+  })
+
   test('shows a subscription live', async () => {
     const job = await createJob(orrery.url, { name: 'watched', schedule: { interval: { every: 'PT24H' } } })
     const position = await streamPosition(orrery.url)
