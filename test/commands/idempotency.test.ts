@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { createCommands } from '../../src/commands/commands.ts'
 import type { CommandResult } from '../../src/commands/inputs.ts'
-import { openEngine } from '../../src/engine/engine.ts'
-import { caller, everythingAllowed, HandClock, keepingLog, NOON, openParts } from '../support/parts.ts'
+import { caller, openParts } from '../support/parts.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
 const DAY = 24 * 3_600_000
@@ -13,28 +11,21 @@ function problems(result: CommandResult<unknown>): string[] {
 }
 
 describe('an idempotency key', () => {
-  it('is known after a restart', async () => {
-    const databaseUrl = `file:${temporaryDirectory()}/orrery.db`
-    const clock = new HandClock(NOON)
-    const answers: CommandResult<{ runId: string; replayed: boolean }>[] = []
-    let id: string | null = null
-    for (let start = 0; start < 2; start++) {
-      const engine = await openEngine({ databaseUrl, instanceId: 'ins_test', log: keepingLog().log as never })
-      const commands = createCommands({ store: engine.store, targetRules: everythingAllowed, now: clock.now })
-      if (id === null) {
-        const created = await commands.createJob({ name: 'a', schedule: { interval: { every: 60_000 } }, onConflict: 'FAIL' }, caller)
-        assert.ok(created.ok)
-        id = created.value.jobId
-      }
-      answers.push(await commands.triggerJob({ id, idempotencyKey: 'k' }, caller))
-      assert.deepEqual(problems(await commands.triggerJob({ id, payload: 1, idempotencyKey: 'k' }, caller)), [
-        'IDEMPOTENCY_MISMATCH idempotencyKey',
-      ])
-      await engine.close()
-    }
-    const [first, second] = answers
-    assert.ok(first?.ok && second?.ok)
-    assert.deepEqual(second.value, { runId: first.value.runId, replayed: true })
+  it('is known after a restart', async (t) => {
+    const directory = temporaryDirectory()
+    const before = await openParts(t, { directory })
+    const id = await before.create({})
+    const first = await before.commands.triggerJob({ id, idempotencyKey: 'k' }, caller)
+    await before.engine.close()
+    const { commands } = await openParts(t, { directory, clock: before.clock })
+    assert.ok(first.ok)
+    assert.deepEqual(await commands.triggerJob({ id, idempotencyKey: 'k' }, caller), {
+      ok: true,
+      value: { runId: first.value.runId, replayed: true },
+    })
+    assert.deepEqual(problems(await commands.triggerJob({ id, payload: 1, idempotencyKey: 'k' }, caller)), [
+      'IDEMPOTENCY_MISMATCH idempotencyKey',
+    ])
   })
 
   it('of a refused call is free, and answers while another run keeps the job from more', async (t) => {

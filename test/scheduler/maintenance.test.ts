@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { aheadOf } from '../../src/domain/ahead.ts'
 import { caller, NOON, openParts, type Parts } from '../support/parts.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 const MINUTE = 60_000
 
@@ -82,6 +83,29 @@ describe('maintenance', () => {
       'MISSED 12:06 Not decided on time, and the misfire policy is NONE.',
       'RUN 12:07',
     ])
+  })
+
+  it('stands over a restart, and ends without one', async (t) => {
+    const directory = temporaryDirectory()
+    const before = await openParts(t, { directory })
+    const interval = await before.create({ ...everyMinute, name: 'interval' })
+    const once = await before.create({ name: 'once', schedule: { once: { at: NOON + 4 * MINUTE } } })
+    const limited = await before.create({ ...everyMinute, name: 'limited', schedule: { interval: { every: MINUTE, maxRuns: 1 } } })
+    await before.commands.pauseScheduling({ note: 'disks', until: NOON + 6 * MINUTE }, caller)
+    await pass(before, 2)
+    await before.engine.close()
+
+    const after = await openParts(t, { directory, clock: before.clock })
+    before.clock.forward(2 * MINUTE)
+    await pass(after, 4)
+    assert.deepEqual(await ledgerOf(after, interval), [
+      'SKIPPED_PAUSED 12:01-12:05 ×5 Scheduling paused: disks',
+      'RUN 12:06',
+      'RUN 12:07',
+      'RUN 12:08',
+    ])
+    assert.deepEqual(await ledgerOf(after, once), ['SKIPPED_PAUSED 12:04 Scheduling paused: disks'])
+    assert.deepEqual(await ledgerOf(after, limited), ['SKIPPED_PAUSED 12:01-12:05 ×5 Scheduling paused: disks', 'RUN 12:06'])
   })
 
   it('is obeyed by what a command decides before it changes a job', async (t) => {

@@ -51,11 +51,18 @@ export interface Parts {
   tamper(sql: string, ...values: readonly unknown[]): void
 }
 
+interface Options {
+  readonly targetRules?: TargetRules
+  readonly clock?: HandClock
+  /** Where the database is, or will be; a folder of its own unless given. */
+  readonly directory?: string
+}
+
 /** A real engine on a fresh file, with commands and a scheduler that a test ticks by hand. Closed when the test ends. */
-export async function openParts(t: TestContext, options: { targetRules?: TargetRules; clock?: HandClock } = {}): Promise<Parts> {
+export async function openParts(t: TestContext, options: Options = {}): Promise<Parts> {
   const { entries, log } = keepingLog()
   const clock = options.clock ?? new HandClock(NOON)
-  const file = `${temporaryDirectory()}/orrery.db`
+  const file = `${options.directory ?? temporaryDirectory()}/orrery.db`
   const engine = await openEngine({ databaseUrl: `file:${file}`, instanceId: 'ins_test', log: log as never })
   // What was opened last is closed first: a worker still has outcomes to store.
   const closings = [() => engine.close()]

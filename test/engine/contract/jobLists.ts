@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
-import { jobState } from '../../../src/domain/job.ts'
+import fc from 'fast-check'
+import { JOB_STATES, jobState } from '../../../src/domain/job.ts'
+import { RUN_STATUSES } from '../../../src/domain/run.ts'
 import { factsOf, mayMatch } from '../../../src/domain/jobFilter.ts'
 import type { Engine } from '../../../src/engine/engine.ts'
 import {
@@ -12,7 +14,7 @@ import {
   type Store,
 } from '../../../src/engine/store/store.ts'
 import { beginAll, changeJob, createJob, failed, LATER, NOON, newId, newJobOf, planRun, settleOne } from '../factories.ts'
-import { checkPaging, inOrder } from './paging.ts'
+import { checkFiltered, checkPaging, inOrder } from './paging.ts'
 
 type Open = (t: TestContext) => Promise<Engine>
 
@@ -132,6 +134,34 @@ export function jobListContract(open: Open): void {
           })
           const sorted = inOrder(expected, (row) => ({ value: VALUES[field](row), id: row.job.id }), 'ASC')
           assert.deepEqual(listed, sorted, JSON.stringify(some))
+        }
+      }
+    })
+
+    it('hold what any filter lets through, in every order and between any bounds', async (t) => {
+      const { store } = await open(t)
+      const rows = await storeJobs(store)
+      const some = <T>(values: readonly T[]) => fc.option(fc.subarray([...values]))
+      const filters: fc.Arbitrary<JobListFilter> = fc.record({
+        state: some(JOB_STATES),
+        search: fc.option(fc.constantFrom('STRASSE', 'straße', 'é', '0', '')),
+        tags: some(['t0', 't1', 'u0', 'rare']),
+        handler: fc.option(fc.constantFrom('log', 'noop')),
+        lastRunStatus: some(RUN_STATUSES),
+        now: fc.constantFrom(NOW, NOW - 1),
+      })
+      const fits = ({ state, search, tags, handler, lastRunStatus, now }: JobListFilter, { job, position, lastRunStatus: last }: JobRow) =>
+        (state?.includes(jobState(job, position, now)) ?? true) &&
+        `${job.name}\n${job.description ?? ''}`.toLowerCase().includes((search ?? '').toLowerCase()) &&
+        (tags?.every((tag) => job.tags.includes(tag)) ?? true) &&
+        (handler === null || (job.target.kind === 'handler' && job.target.handler === handler)) &&
+        (lastRunStatus === null || (last !== null && lastRunStatus.includes(last)))
+      for (const field of JOB_ORDER_FIELDS) {
+        const keyOf = (row: JobRow): PageKey => ({ value: VALUES[field](row), id: row.job.id })
+        for (const direction of ['ASC', 'DESC'] as const) {
+          await checkFiltered(rows, keyOf, direction, { filters, fits }, (filter, bounds) =>
+            store.listJobs({ filter, orderBy: { field, direction }, ...bounds }),
+          )
         }
       }
     })

@@ -70,3 +70,29 @@ export async function checkPaging<T>(
     assert.deepEqual(ids(walked), ids(sorted))
   }
 }
+
+/** Holds a filtered list to the order in memory: any filter, any bounds, also bounds of rows that the filter does not let through. */
+export async function checkFiltered<T, Filter>(
+  all: readonly T[],
+  keyOf: (row: T) => PageKey,
+  direction: Direction,
+  given: { readonly filters: fc.Arbitrary<Filter>; readonly fits: (filter: Filter, row: T) => boolean },
+  list: (filter: Filter, bounds: Bounds) => Promise<readonly T[]>,
+): Promise<void> {
+  const sorted = inOrder(all, keyOf, direction)
+  const place = fc.option(fc.nat({ max: sorted.length - 1 }))
+  const limit = fc.integer({ min: 1, max: 10 })
+  await fc.assert(
+    fc.asyncProperty(given.filters, place, place, fc.boolean(), limit, async (filter, from, to, fromEnd, most) => {
+      const within = sorted.filter((row, at) => (from === null || at > from) && (to === null || at < to) && given.fits(filter, row))
+      const expected = fromEnd ? within.slice(Math.max(0, within.length - most)) : within.slice(0, most)
+      const [after, before] = [from, to].map((at) => (at === null ? null : keyOf(sorted[at]!)))
+      const listed = await list(filter, { after: after!, before: before!, fromEnd, limit: most })
+      assert.deepEqual(
+        listed.map((row) => keyOf(row).id),
+        expected.map((row) => keyOf(row).id),
+      )
+    }),
+    { numRuns: 60 },
+  )
+}

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
-import type { RunTrigger } from '../../../src/domain/run.ts'
+import fc from 'fast-check'
+import { RUN_STATUSES, RUN_TRIGGERS, type RunTrigger } from '../../../src/domain/run.ts'
 import type { Engine } from '../../../src/engine/engine.ts'
 import {
   type PageKey,
@@ -11,7 +12,7 @@ import {
   type Store,
 } from '../../../src/engine/store/store.ts'
 import { allRuns, beginAll, changeJob, createJob, failed, LATER, NOON, newId, runOf, settleOne } from '../factories.ts'
-import { checkPaging, inOrder } from './paging.ts'
+import { checkFiltered, checkPaging, inOrder } from './paging.ts'
 
 type Open = (t: TestContext) => Promise<Engine>
 
@@ -111,6 +112,36 @@ export function runListContract(open: Open): void {
           })
           const sorted = inOrder(expected, (row) => ({ value: VALUES[field](row), id: row.id }), 'DESC')
           assert.deepEqual(listed, sorted, JSON.stringify({ ...some, field }))
+        }
+      }
+    })
+
+    it('hold what any filter lets through, in every order and between any bounds', async (t) => {
+      const { store } = await open(t)
+      const { rows, jobIds, tagged } = await storeRuns(store)
+      const some = <T>(values: readonly T[]) => fc.option(fc.subarray([...values]))
+      const filters: fc.Arbitrary<RunListFilter> = fc.record({
+        jobIds: some(jobIds),
+        status: some(RUN_STATUSES),
+        trigger: some(RUN_TRIGGERS),
+        scheduledFrom: fc.option(fc.integer({ min: NOON, max: NOON + 24 })),
+        scheduledTo: fc.option(fc.integer({ min: NOON, max: NOON + 24 })),
+        tags: some(['a', 'b']),
+      })
+      const tagsOf = (row: RunRow) => (row.jobId === jobIds[0] ? ['a', 'b'] : tagged.has(row.jobId) ? ['b'] : [])
+      const fits = ({ jobIds, status, trigger, scheduledFrom, scheduledTo, tags }: RunListFilter, row: RunRow) =>
+        (jobIds?.includes(row.jobId) ?? true) &&
+        (status?.includes(row.status) ?? true) &&
+        (trigger?.includes(row.trigger) ?? true) &&
+        (scheduledFrom === null || row.scheduledFor >= scheduledFrom) &&
+        (scheduledTo === null || row.scheduledFor < scheduledTo) &&
+        (tags?.every((tag) => tagsOf(row).includes(tag)) ?? true)
+      for (const field of RUN_ORDER_FIELDS) {
+        const keyOf = (row: RunRow): PageKey => ({ value: VALUES[field](row), id: row.id })
+        for (const direction of ['ASC', 'DESC'] as const) {
+          await checkFiltered(rows, keyOf, direction, { filters, fits }, (filter, bounds) =>
+            store.listRuns({ filter, orderBy: { field, direction }, ...bounds }),
+          )
         }
       }
     })
