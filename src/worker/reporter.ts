@@ -5,7 +5,7 @@ import type { Log } from '../log.ts'
 import type { RunContext } from './runContext.ts'
 
 /** How long log lines and progress may wait for company before they are written. */
-const TELL_WITHIN: Milliseconds = 50
+const TELL_WITHIN: Milliseconds = 20
 /** Lines that may wait in memory while the database is slow or away; further ones are dropped, and the loss is marked. */
 const WAITING_LINES = 50_000
 /** In bytes of UTF-8. */
@@ -32,7 +32,8 @@ export class Reporter {
   #outcomes: AttemptReport[] = []
   #lines: NewLogLine[] = []
   readonly #progress = new Map<string, AttemptKey & { progress: number }>()
-  #dropped = 0
+  /** By run: lines that found no room behind those that wait. */
+  readonly #dropped = new Map<string, AttemptKey & { lines: number }>()
   #timer: NodeJS.Timeout | undefined
   #writing: Promise<void> | null = null
   #unsettled = 0
@@ -84,7 +85,9 @@ export class Reporter {
 
   #line(key: AttemptKey, level: LogLevel, message: string, fields: Readonly<Record<string, unknown>> | undefined): void {
     if (this.#lines.length >= WAITING_LINES) {
-      this.#dropped += 1
+      const dropped = this.#dropped.get(key.runId)
+      if (dropped === undefined) this.#dropped.set(key.runId, { ...key, lines: 1 })
+      else dropped.lines += 1
       return
     }
     this.#lines.push({ ...key, at: this.#deps.now(), level, message: cut(message), fields: fieldsText(fields) })
@@ -110,6 +113,7 @@ export class Reporter {
     while (this.#outcomes.length > 0 || this.#lines.length > 0 || this.#progress.size > 0) {
       const outcomes = this.#outcomes
       const lines = this.#lines
+      lines.push(...this.#lossMarks())
       const progress = [...this.#progress.values()]
       this.#outcomes = []
       this.#lines = []
@@ -117,13 +121,22 @@ export class Reporter {
       if (lines.length > 0) await this.#untilWritten('log lines', () => this.#deps.store.appendLogs(lines))
       if (progress.length > 0) await this.#untilWritten('progress', () => this.#deps.store.setProgress(progress, this.#deps.now()))
       if (outcomes.length > 0) await this.#settle(outcomes)
-      if (this.#dropped > 0) {
-        this.#deps.log.warn({ lines: this.#dropped }, 'log lines came faster than they could be stored; the newest were dropped')
-        this.#dropped = 0
-      }
     }
     // In the same step as the last look: whatever is told from here on starts a write of its own.
     this.#writing = null
+  }
+
+  /** What stands in the logs of runs where their lines found no room: they came after all that waits. */
+  #lossMarks(): NewLogLine[] {
+    if (this.#dropped.size === 0) return []
+    const marks = [...this.#dropped.values()].map(({ lines, ...key }): NewLogLine => {
+      const message = `… ${lines} ${lines === 1 ? 'line was' : 'lines were'} lost: they came faster than they could be stored …`
+      return { ...key, at: this.#deps.now(), level: 'WARN', message, fields: null }
+    })
+    const lines = [...this.#dropped.values()].reduce((sum, dropped) => sum + dropped.lines, 0)
+    this.#deps.log.warn({ lines, runs: marks.length }, 'log lines came faster than they could be stored; the newest were dropped')
+    this.#dropped.clear()
+    return marks
   }
 
   async #settle(outcomes: readonly AttemptReport[]): Promise<void> {

@@ -142,6 +142,14 @@ describe('handlers of a folder', () => {
     assert.ok(attempt.progress.length < 10, `${attempt.progress.length} messages of progress`)
   })
 
+  it('progress that came soon after other progress is told although the handler says nothing more', async () => {
+    const attempt = behave('halfWay')
+    await attempt.reached(50)
+    attempt.abort()
+    assert.deepEqual(attempt.progress, [10, 50])
+    await attempt.outcome
+  })
+
   it('a flood of lines is not lost, and one that never ends holds up nobody else', async () => {
     const flood = behave('flood', { value: 20_000 })
     assert.equal((await flood.outcome).kind, 'SUCCEEDED')

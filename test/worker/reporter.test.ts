@@ -126,7 +126,11 @@ describe('the reporter', () => {
     const telling = reporter.telling(key('run_1'))
     for (let i = 0; i < 60_000; i++) telling.log('INFO', 'line')
     await reporter.stop()
-    assert.equal(written.lines.length, 50_000)
+    assert.equal(written.lines.length, 50_001)
+    assert.deepEqual(
+      [written.lines[50_000]!.level, written.lines[50_000]!.message],
+      ['WARN', '… 10000 lines were lost: they came faster than they could be stored …'],
+    )
     assert.ok(warnings.some((message) => message.includes('dropped')))
   })
 })

@@ -13,7 +13,7 @@ import { describeThrown, printable } from './thrown.ts'
 const MAX_MESSAGE = 16 * 1024
 const MAX_FIELDS = 16 * 1024
 /** Least time between two messages of one task's progress. */
-const PROGRESS_EVERY = 100
+const PROGRESS_EVERY = 50
 
 /** The task on whose behalf code runs: what it logs, and what it breaks, is known to be its own. */
 export const currentTask = new AsyncLocalStorage<ThreadTask>()
@@ -27,6 +27,7 @@ export class ThreadTask {
   readonly #controller = new AbortController()
   #progress: number | null = null
   #progressToldAt = Number.NEGATIVE_INFINITY
+  #progressTimer: NodeJS.Timeout | undefined
 
   constructor(id: number, task: Task, tell: (told: ThreadTold) => void) {
     this.id = id
@@ -90,13 +91,19 @@ export class ThreadTask {
     }
   }
 
-  /** At most every 100 ms; the last one is told before the end. */
-  #tellProgress(last: boolean): void {
-    const now = performance.now()
-    if (this.#progress === null || (!last && now - this.#progressToldAt < PROGRESS_EVERY)) return
+  /** At most so often; what came too soon is told when the time has come, though the handler says nothing more, and before the end. */
+  #tellProgress(now: boolean): void {
+    if (this.#progress === null) return
+    const wait = this.#progressToldAt + PROGRESS_EVERY - performance.now()
+    if (!now && wait > 0) {
+      this.#progressTimer ??= setTimeout(() => this.#tellProgress(true), wait)
+      return
+    }
+    clearTimeout(this.#progressTimer)
+    this.#progressTimer = undefined
     this.#tell({ kind: 'progress', id: this.id, percent: this.#progress })
     this.#progress = null
-    this.#progressToldAt = now
+    this.#progressToldAt = performance.now()
   }
 }
 
