@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { parseEnv } from 'node:util'
 import { LATER, ROLES, type Role, VARIABLES } from './configVariables.ts'
 import type { Milliseconds } from './domain/instant.ts'
+import type { RetentionRules } from './domain/retention.ts'
 import { VERSION } from './version.ts'
 
 export type { Role } from './configVariables.ts'
@@ -31,6 +32,8 @@ export interface Config {
   readonly maxSockets: number
   /** Operations of one WebSocket at once. */
   readonly maxSubscriptions: number
+  /** Which finished runs are removed, and when. */
+  readonly retention: RetentionRules
   readonly drainTimeout: Milliseconds
   readonly logLevel: (typeof VARIABLES.LOG_LEVEL)['unset']
   /** Null: pretty on a terminal, else JSON. */
@@ -89,6 +92,12 @@ export function readConfig(env: Environment): Config {
     lease: value('ORRERY_LEASE'),
     maxSockets: value('ORRERY_MAX_SOCKETS'),
     maxSubscriptions: value('ORRERY_MAX_SUBSCRIPTIONS'),
+    retention: Object.freeze({
+      succeededFor: value('ORRERY_RETENTION_SUCCEEDED'),
+      failedFor: value('ORRERY_RETENTION_FAILED'),
+      mostOfJob: value('ORRERY_RETENTION_MAX'),
+      alwaysOfJob: value('ORRERY_RETENTION_KEEP'),
+    }),
     drainTimeout: value('ORRERY_DRAIN_TIMEOUT'),
     logLevel: value('LOG_LEVEL'),
     logFormat: value('LOG_FORMAT'),

@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import { isAbsolute, normalize, resolve } from 'node:path'
 import ipaddr from 'ipaddr.js'
 import { formatDuration, parseDuration } from './domain/duration.ts'
-import { HOUR, type Milliseconds, SECOND } from './domain/instant.ts'
+import { DAY, HOUR, type Milliseconds, MINUTE, SECOND } from './domain/instant.ts'
 import { wrongWebhookSecret } from './domain/webhookSecret.ts'
 
 /** One environment variable: what it means, what it accepts, and how its text is read. `--help` and every complaint are made from this. */
@@ -91,6 +91,10 @@ export const VARIABLES = {
   ORRERY_LEASE: { meaning: "a worker's claim on an attempt, renewed every third of it", ...duration(30 * SECOND, SECOND, HOUR) },
   ORRERY_MAX_SOCKETS: { meaning: 'WebSockets of the server at once; as many shared event streams', ...wholeNumber(10_000, 1, 1_000_000) },
   ORRERY_MAX_SUBSCRIPTIONS: { meaning: 'operations of one WebSocket or shared event stream at once', ...wholeNumber(100, 1, 10_000) },
+  ORRERY_RETENTION_SUCCEEDED: { meaning: 'how long runs stay that SUCCEEDED or were CANCELLED', ...days(30) },
+  ORRERY_RETENTION_FAILED: { meaning: 'how long runs stay that FAILED or TIMED_OUT', ...days(90) },
+  ORRERY_RETENTION_MAX: { meaning: 'finished runs of a job at most; older ones go', ...wholeNumber(10_000, 1, 100_000_000) },
+  ORRERY_RETENTION_KEEP: { meaning: 'newest runs of a job that always stay', ...wholeNumber(50, 0, 10_000) },
   ORRERY_DRAIN_TIMEOUT: { meaning: 'how long a stop waits for attempts under way', ...duration(30 * SECOND, 0, HOUR) },
   LOG_LEVEL: {
     meaning: 'the least severe log line that is written',
@@ -115,10 +119,6 @@ export const LATER = [
   'ORRERY_JWT_AUDIENCE',
   'ORRERY_RATE_LIMIT',
   'ORRERY_TRUST_PROXY',
-  'ORRERY_RETENTION_SUCCEEDED',
-  'ORRERY_RETENTION_FAILED',
-  'ORRERY_RETENTION_MAX',
-  'ORRERY_RETENTION_KEEP',
   'OTEL_EXPORTER_OTLP_ENDPOINT',
 ] as const
 
@@ -141,6 +141,12 @@ function duration(unset: Milliseconds, least: Milliseconds, most: Milliseconds):
       return length !== null && length >= least && length <= most ? length : undefined
     },
   }
+}
+
+/** A length of time that one thinks of in days. */
+function days(unset: number): Omit<Variable<Milliseconds>, 'meaning'> {
+  const { read } = duration(unset * DAY, MINUTE, 3_650 * DAY)
+  return { accepts: `a length of time from PT1M to P3650D: P${unset}D, 12h`, unset: unset * DAY, shownDefault: `P${unset}D`, read }
 }
 
 /** Comma separated; undefined where one entry is not accepted. Entries that repeat count once. */

@@ -10,6 +10,7 @@ import { ROLES, renewalInterval } from './engine/store/store.ts'
 import type { Log } from './log.ts'
 import { periodicService } from './periodic.ts'
 import { recover } from './scheduler/recover.ts'
+import { Retention } from './scheduler/retain.ts'
 import { Scheduler } from './scheduler/scheduler.ts'
 import { createServer } from './server/server.ts'
 import type { Service } from './services.ts'
@@ -97,6 +98,7 @@ export function createOrrery(config: Config, log: Log): Orrery {
         running: () => worker.running,
         alone: engine.kind === 'SQLITE',
       })
+      const retention = new Retention({ store, rules: config.retention, now })
       const recovering = { store, log, now, leaseNow, random }
       const server = createServer({
         config,
@@ -136,6 +138,7 @@ export function createOrrery(config: Config, log: Log): Orrery {
             },
             { name: 'presence', every: renewalInterval(config.lease), runOnce: () => presence.beat() },
             { name: 'removal', every: 5 * SECOND, runOnce: () => removeDeleted(engine) },
+            { name: 'retention', every: 2 * SECOND, runOnce: () => retention.runOnce() },
           ],
           log,
         ),

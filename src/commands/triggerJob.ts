@@ -1,17 +1,15 @@
 import { createHash } from 'node:crypto'
 import { refused, userError } from '../domain/errors.ts'
-import { DAY } from '../domain/instant.ts'
 import type { Job, OverlapPolicy } from '../domain/job.ts'
 import { jsonText } from '../domain/jobFields.ts'
 import { admitManual, occupancyOf } from '../domain/overlap.ts'
+import { KEY_KEPT } from '../domain/retention.ts'
 import type { NewRun, RunTrigger } from '../domain/run.ts'
 import type { JobSnapshot, JobWrite } from '../engine/store/store.ts'
 import { type CommandContext, newId, type Refusal } from './context.ts'
 import type { Caller, CommandResult, TriggerJobInput } from './inputs.ts'
 import { noSuchJob } from './refusals.ts'
 
-/** After this an idempotency key is free again. */
-const KEY_LIFETIME = DAY
 const MAX_KEY_LENGTH = 200
 
 type Started = { readonly runId: string; readonly replayed: boolean }
@@ -71,7 +69,7 @@ export async function askForRun(context: CommandContext, request: RunRequest): P
       started = null
       if (current === null) return { refuse: [noSuchJob(request.jobId)] }
       const now = context.now()
-      const known = current.idempotent !== null && now - current.idempotent.queuedAt < KEY_LIFETIME ? current.idempotent : null
+      const known = current.idempotent !== null && now - current.idempotent.queuedAt < KEY_KEPT ? current.idempotent : null
       if (known !== null && known.hash !== hash) {
         return {
           refuse: [

@@ -1,6 +1,9 @@
-import type { Instant } from './instant.ts'
+import { DAY, type Instant, type Milliseconds } from './instant.ts'
 import type { NewRun, NonRunVerdict } from './run.ts'
 import type { Occurrences } from './schedule.ts'
+
+/** A row that instants share spans no more than this, so that the ledger can be cut by age row by row. */
+export const LONGEST_SHARED: Milliseconds = DAY
 
 /** `count` neighbouring instants from `first` to `last`, both inclusive, that share a verdict other than RUN. */
 export interface VerdictSpan {

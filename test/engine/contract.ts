@@ -1,5 +1,6 @@
 import { describe, type TestContext } from 'node:test'
 import type { Engine } from '../../src/engine/engine.ts'
+import { ageingContract } from './contract/ageing.ts'
 import { commandContract } from './contract/commands.ts'
 import { figureContract } from './contract/figures.ts'
 import { holdContract } from './contract/holds.ts'
@@ -12,6 +13,7 @@ import { logContract } from './contract/logs.ts'
 import { maintenanceContract } from './contract/maintenance.ts'
 import { planContract } from './contract/plans.ts'
 import { queueContract } from './contract/queue.ts'
+import { retentionContract } from './contract/retention.ts'
 import { runListContract } from './contract/runLists.ts'
 import { runningContract } from './contract/running.ts'
 import { settlingContract } from './contract/settling.ts'
@@ -46,6 +48,8 @@ export function engineContract(name: string, openTestDatabase: OpenTestDatabase)
     streamContract(open, openTestDatabase)
     jobEventContract(open)
     keepingContract(open, openTestDatabase)
+    retentionContract(open)
+    ageingContract(open)
     queueContract(open)
     maintenanceContract(open, openTestDatabase)
     instanceContract(open)

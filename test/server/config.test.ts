@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { test } from 'node:test'
+import { DAY } from '../../src/domain/instant.ts'
 import { ConfigError, type Environment, environment, helpText, isLoopback, readConfig } from '../../src/config.ts'
 
 const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
@@ -35,11 +36,14 @@ test('without any variable the documented defaults hold, frozen', () => {
     lease: 30_000,
     maxSockets: 10_000,
     maxSubscriptions: 100,
+    retention: { succeededFor: 30 * DAY, failedFor: 90 * DAY, mostOfJob: 10_000, alwaysOfJob: 50 },
     drainTimeout: 30_000,
     logLevel: 'info',
     logFormat: null,
   })
-  assert.ok(Object.isFrozen(config) && Object.isFrozen(config.corsOrigins) && Object.isFrozen(config.roles))
+  assert.ok(
+    Object.isFrozen(config) && Object.isFrozen(config.corsOrigins) && Object.isFrozen(config.roles) && Object.isFrozen(config.retention),
+  )
 })
 
 test('every variable is read; an empty one counts as not set; lists may have spaces and repeat themselves', () => {
@@ -58,6 +62,10 @@ test('every variable is read; an empty one counts as not set; lists may have spa
     ORRERY_LEASE: '5s',
     ORRERY_MAX_SOCKETS: '1',
     ORRERY_MAX_SUBSCRIPTIONS: '',
+    ORRERY_RETENTION_SUCCEEDED: '12h',
+    ORRERY_RETENTION_FAILED: 'P7D',
+    ORRERY_RETENTION_MAX: '100',
+    ORRERY_RETENTION_KEEP: '0',
     ORRERY_DRAIN_TIMEOUT: 'PT0S',
     LOG_LEVEL: 'debug',
     LOG_FORMAT: 'json',
@@ -79,6 +87,7 @@ test('every variable is read; an empty one counts as not set; lists may have spa
       lease: 5_000,
       maxSockets: 1,
       maxSubscriptions: 100,
+      retention: { succeededFor: DAY / 2, failedFor: 7 * DAY, mostOfJob: 100, alwaysOfJob: 0 },
       drainTimeout: 0,
       logLevel: 'debug',
       logFormat: 'json',
@@ -123,17 +132,18 @@ test('all mistakes are named at once', () => {
 test('an unknown ORRERY_ variable is refused with the nearest name; one of a later version as not yet supported', () => {
   assert.deepEqual(mistakesIn({ ORRERY_CORS_ORIGIN: 'x' }), ['ORRERY_CORS_ORIGIN: no such variable; did you mean ORRERY_CORS_ORIGINS?'])
   assert.deepEqual(mistakesIn({ ORRERY_SOMETHING_ELSE_ENTIRELY: 'x' }), ['ORRERY_SOMETHING_ELSE_ENTIRELY: no such variable'])
-  for (const name of [
-    'ORRERY_RATE_LIMIT',
-    'ORRERY_RETENTION_MAX',
-    'ORRERY_JWKS_URL',
-    'ORRERY_TRUST_PROXY',
-    'OTEL_EXPORTER_OTLP_ENDPOINT',
-  ]) {
+  for (const name of ['ORRERY_RATE_LIMIT', 'ORRERY_JWKS_URL', 'ORRERY_TRUST_PROXY', 'OTEL_EXPORTER_OTLP_ENDPOINT']) {
     assert.match(mistakesIn({ [name]: 'x' })[0] ?? '', /not supported by this version yet/)
     assert.ok(readConfig({ [name]: '' }))
   }
   assert.ok(readConfig({ SOMETHING: 'x' }))
+})
+
+test('what retention accepts is told in days', () => {
+  assert.deepEqual(mistakesIn({ ORRERY_RETENTION_SUCCEEDED: '5s', ORRERY_RETENTION_MAX: '0' }), [
+    'ORRERY_RETENTION_SUCCEEDED: got "5s"; accepted is a length of time from PT1M to P3650D: P30D, 12h',
+    'ORRERY_RETENTION_MAX: got "0"; accepted is a whole number from 1 to 100000000',
+  ])
 })
 
 test('split roles are refused with the reason', () => {

@@ -4,6 +4,7 @@ import type { LedgerPart } from '../../domain/ledger.ts'
 import type { MaintenanceWrite } from '../../domain/maintenance.ts'
 import type { ActiveRun } from '../../domain/run.ts'
 import type { Revision } from '../../domain/schedule.ts'
+import type { SweepQuery, SweepResult } from './keeping.ts'
 import type { JobListFilter, JobListQuery, LedgerQuery, LogLineQuery, RunListFilter, RunListQuery } from './lists.ts'
 import type { Figures, FiguresQuery, Population } from './figures.ts'
 import type { AttemptRow, InstanceRow, JobEventRow, JobRow, LogLineRow, RunRow } from './rows.ts'
@@ -29,6 +30,7 @@ import type {
 
 // The port is this file; its vocabulary stands in those beside it and is known through it alone.
 export type * from './figures.ts'
+export type * from './keeping.ts'
 export * from './lists.ts'
 export * from './rows.ts'
 export type * from './writes.ts'
@@ -188,6 +190,16 @@ export interface Store {
 
   /** The instant from which on the ledger is whole: what was before it may have been removed by age. Null: nothing was. */
   ledgerBegins(): Promise<Instant | null>
+  /**
+   * Removes what has had its time, of the next few jobs by id, a few hundred rows at the most: finished runs (domain/retention) with their
+   * attempts and log lines, and rows of the ledger and hours of figures that are too old. A run leaves its verdict in the ledger, and
+   * raises the floor of the stream, in the same transaction.
+   */
+  sweepJobs(query: SweepQuery): Promise<SweepResult>
+  /** Sums figures by the minute that have grown old up by the hour, at most `limit` rows; answers how many. */
+  rollUpFigures(now: Instant, limit: number): Promise<number>
+  /** Removes commands on jobs that are older than the ledger from their stream, at most `limit`; answers how many. */
+  removeJobEvents(now: Instant, limit: number): Promise<number>
   /** Removes rows of deleted jobs, at most `limit` rows; answers how many went. */
   removeDeleted(limit: number): Promise<number>
   setting(name: string): Promise<string | null>

@@ -97,6 +97,11 @@ export class Figures {
     this.#minutes.clear()
   }
 
+  /** Minutes before this one were summed up by the hour: none of them is in memory any more. */
+  forgetBefore(minute: Instant): void {
+    if (this.#newest < minute) this.forget()
+  }
+
   #of(jobId: string, at: Instant, touched: Minute[]): Minute {
     const minute = at - (at % MINUTE)
     if (minute > this.#newest) {

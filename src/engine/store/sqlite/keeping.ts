@@ -18,7 +18,13 @@ function statements(db: Database) {
     removeLines: removeOf('LogLine', 'runId'),
     removeAttempts: removeOf('Attempt', 'runId'),
     removeRun: prepare(db, 'DELETE FROM "Run" WHERE id = ?'),
-    parts: [removeOf('Verdict', 'jobId'), removeOf('Revision', 'jobId'), removeOf('JobTag', 'jobId'), removeOf('JobPosition', 'jobId')],
+    parts: [
+      removeOf('Verdict', 'jobId'),
+      removeOf('Revision', 'jobId'),
+      removeOf('JobHour', 'jobId'),
+      removeOf('JobTag', 'jobId'),
+      removeOf('JobPosition', 'jobId'),
+    ],
     removeJob: prepare(db, 'DELETE FROM "Job" WHERE id = ?'),
   }
 }

@@ -77,6 +77,11 @@ export class Logs {
     this.#runs.clear()
   }
 
+  /** A run was removed: what is remembered of its log must not bring lines of it back. */
+  gone(runId: string): void {
+    this.#runs.delete(runId)
+  }
+
   #append(line: NewLogLine, log: RunLog): void {
     const { message, fields } = shortened(line)
     const size = Buffer.byteLength(message) + (fields === null ? 0 : Buffer.byteLength(fields)) + ROW_BYTES

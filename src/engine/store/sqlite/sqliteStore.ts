@@ -5,6 +5,7 @@ import type { Bus } from '../../bus/bus.ts'
 import type { Log } from '../../ports.ts'
 import type { Consumer } from '../../queue/queue.ts'
 import type { Store } from '../store.ts'
+import { Ageing } from './ageing.ts'
 import { reading } from './availability.ts'
 import { Changes } from './changes.ts'
 import { ConcurrencyKeys } from './concurrency.ts'
@@ -33,7 +34,8 @@ import { Runs } from './runs.ts'
 import { Scanner } from './scan.ts'
 import { Settling } from './settle.ts'
 import { prepare } from './statement.ts'
-import { JOB_STREAM_FLOOR, LEDGER_BEGINS, STREAM_FLOOR, STREAM_HEAD, Stream, storedHead } from './stream.ts'
+import { JOB_STREAM_FLOOR, LEDGER_BEGINS, STREAM_FLOOR, STREAM_HEAD, Marks, Stream, storedHead } from './stream.ts'
+import { Sweep } from './sweep.ts'
 import { Turns } from './turns.ts'
 import { Verdicts } from './verdicts.ts'
 import { type Tx, Writer } from './writer.ts'
@@ -77,6 +79,9 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
   const logLines = new LogLines(db)
   const progress = new Progress(db)
   const keeping = new Keeping(db)
+  const marks = new Marks(db)
+  const sweep = new Sweep(db, { marks, logs })
+  const ageing = new Ageing(db, { marks, figures })
   const reads = new Reads(db)
   const ledger = new Ledger(db)
   const turns = new Turns()
@@ -184,6 +189,16 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
     jobChanges: (query) => reading(() => jobEvents.read(query)),
 
     ledgerBegins: () => reading(() => reads.number(LEDGER_BEGINS)),
+    async sweepJobs(query) {
+      const look = await reading(() => turns.take(() => sweep.look(query)))
+      if (look.found.length === 0) return { next: look.next, jobs: look.jobs, removed: 0 }
+      return writer.write(() => sweep.remove(look, query.now), 'LAST')
+    },
+    async rollUpFigures(now, limit) {
+      const any = await reading(() => ageing.hasOldMinutes(now))
+      return any ? writer.write(() => ageing.rollUp(now, limit), 'LAST') : 0
+    },
+    removeJobEvents: (now, limit) => writer.write(() => ageing.removeEvents(now, limit), 'LAST'),
     async removeDeleted(limit) {
       let removed = 0
       for (let batch = REMOVAL_BATCH; batch === REMOVAL_BATCH && removed < limit; removed += batch) {

@@ -11,6 +11,22 @@ export const STREAM_FLOOR = 'streamFloor'
 export const JOB_STREAM_FLOOR = 'jobStreamFloor'
 export const LEDGER_BEGINS = 'ledgerBegins'
 
+/** Settings that are numbers and only ever rise, in the transaction under way. */
+export class Marks {
+  readonly #read
+  readonly #write
+
+  constructor(db: Database) {
+    this.#read = prepare<[string], { value: string }>(db, 'SELECT value FROM "Setting" WHERE name = ?')
+    this.#write = prepare(db, 'INSERT INTO "Setting" (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value')
+  }
+
+  raise(name: string, to: number): void {
+    const stands = this.#read.get(name)
+    if (stands === undefined || Number(stands.value) < to) this.#write.run(name, String(to))
+  }
+}
+
 /** Where the stream of changes stood when the process before this one ended. */
 export function storedHead(db: Database): number {
   const { head } = prepare<[], { head: number }>(

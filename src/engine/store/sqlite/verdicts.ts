@@ -1,12 +1,16 @@
 import { randomFillSync } from 'node:crypto'
 import type { Database } from 'better-sqlite3'
 import { idFactory } from '../../../domain/ids.ts'
-import { DAY, type Instant } from '../../../domain/instant.ts'
-import type { LedgerEntry, LedgerMoment, RowSplit, SharedRow, VerdictSpan } from '../../../domain/ledger.ts'
+import type { Instant } from '../../../domain/instant.ts'
+import {
+  LONGEST_SHARED,
+  type LedgerEntry,
+  type LedgerMoment,
+  type RowSplit,
+  type SharedRow,
+  type VerdictSpan,
+} from '../../../domain/ledger.ts'
 import { prepare } from './statement.ts'
-
-/** A shared row spans no more than this, so that the ledger can be cut by age row by row. */
-const LONGEST_SHARED: number = DAY
 
 interface VerdictRecord {
   readonly id: string
