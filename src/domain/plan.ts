@@ -49,7 +49,8 @@ export function planJob(input: PlanningInput): Plan {
     ),
     ...fired.skipped,
   ].filter((span) => span !== null)
-  const plannedUntil = fired.endsAt ?? Math.max(position.plannedUntil, closing ? now : (newest ?? position.plannedUntil))
+  // A command that comes to a schedule which has just ended makes its change now, not at the end: a new schedule begins with what is to come.
+  const plannedUntil = closing ? Math.max(position.plannedUntil, now) : (fired.endsAt ?? newest ?? position.plannedUntil)
   const pauseEnds = job.pause !== null && pauseIsOver(job.pause, now)
 
   return {

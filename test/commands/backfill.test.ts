@@ -1,29 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
-import { auditLedger } from '../../src/api/audit.ts'
 import type { OverlapPolicy } from '../../src/domain/job.ts'
+import { auditOf, ledgerOf } from '../support/ledger.ts'
 import { caller, NOON, openParts, type Parts } from '../support/parts.ts'
 
 const MINUTE = 60_000
 const at = (minute: number) => NOON + minute * MINUTE
-
-/** What the ledger says of the minutes from noon to `to`: `3 MISSED`, `4-6 COALESCED`, `7 RUN`, `8 RUN not counted`. */
-async function ledgerOf({ engine }: Parts, jobId: string, to = 60): Promise<string[]> {
-  const { runs, shared } = await engine.store.ledger({ jobId, after: NOON - 60 * MINUTE, before: at(to), fromEnd: false, limit: 1_000 })
-  const minute = (instant: number) => String((instant - NOON) / MINUTE)
-  return [...runs, ...shared]
-    .sort((a, b) => a.first - b.first)
-    .map((row) => {
-      const where = row.first === row.last ? minute(row.first) : `${minute(row.first)}-${minute(row.last)}`
-      return `${where} ${row.verdict}${row.counted ? '' : ' not counted'}`
-    })
-}
-
-async function auditOf({ engine, clock }: Parts, id: string): Promise<string> {
-  const row = await engine.store.job({ id })
-  const audit = await auditLedger(engine.store, row!, { from: 0, to: clock.now() + 1 }, clock.now())
-  return `${audit!.planned} planned, ${audit!.missing} missing, ${audit!.duplicated} duplicated`
-}
 
 /** The answer to a backfill that must be accepted. */
 async function backfilled(parts: Parts, id: string, from: number, to: number, overlap?: OverlapPolicy) {
@@ -51,7 +33,7 @@ describe('a backfill', () => {
     const { parts, id } = await afterAnOutage(t)
     const { planned, created } = await backfilled(parts, id, 3, 5)
     assert.deepEqual([planned, created.length], [3, 3])
-    assert.deepEqual(await ledgerOf(parts, id), ['1-2 MISSED', '3 RUN', '4 RUN', '5 RUN', '6-9 MISSED', '10 RUN'])
+    assert.deepEqual(await ledgerOf(parts, id, NOON), ['1-2 MISSED', '3 RUN', '4 RUN', '5 RUN', '6-9 MISSED', '10 RUN'])
     assert.equal(await auditOf(parts, id), '10 planned, 0 missing, 0 duplicated')
   })
 
@@ -94,7 +76,7 @@ describe('a backfill', () => {
     const { planned, created } = await backfilled(parts, id, 9, 14)
     assert.deepEqual([planned, created.length], [6, 5], 'the run of minute 10 is still active: 14 was skipped, and then backfilled')
     await parts.scheduler.tick()
-    assert.deepEqual(await ledgerOf(parts, id), ['1-8 MISSED', '9 RUN', '10 RUN', '11 RUN', '12 RUN', '13 RUN', '14 RUN'])
+    assert.deepEqual(await ledgerOf(parts, id, NOON), ['1-8 MISSED', '9 RUN', '10 RUN', '11 RUN', '12 RUN', '13 RUN', '14 RUN'])
     assert.equal(await auditOf(parts, id), '14 planned, 0 missing, 0 duplicated')
   })
 
@@ -102,7 +84,7 @@ describe('a backfill', () => {
     const { parts, id } = await afterAnOutage(t)
     const { created } = await backfilled(parts, id, -2, 1)
     assert.equal(created.length, 4)
-    assert.deepEqual((await ledgerOf(parts, id)).slice(0, 5), [
+    assert.deepEqual((await ledgerOf(parts, id, NOON)).slice(0, 5), [
       '-2 RUN not counted',
       '-1 RUN not counted',
       '0 RUN not counted',
@@ -117,7 +99,7 @@ describe('a backfill', () => {
     await parts.commands.updateJob({ id, schedule: { interval: { every: MINUTE / 2, anchor: NOON } } }, caller)
     const { planned, created } = await backfilled(parts, id, 3, 5)
     assert.deepEqual([planned, created.length], [5, 5])
-    assert.deepEqual(await ledgerOf(parts, id), [
+    assert.deepEqual(await ledgerOf(parts, id, NOON), [
       '1-2 MISSED',
       '3 RUN',
       '3.5 RUN not counted',
@@ -140,7 +122,7 @@ describe('a backfill', () => {
     parts.clock.instant = at(3_000)
     const { created } = await backfilled(parts, id, 1, 5)
     assert.equal(created.length, 3)
-    assert.deepEqual(await ledgerOf(parts, id), ['1 RUN', '2 RUN', '3 RUN not counted', '4 RUN not counted', '5 RUN not counted'])
+    assert.deepEqual(await ledgerOf(parts, id, NOON), ['1 RUN', '2 RUN', '3 RUN not counted', '4 RUN not counted', '5 RUN not counted'])
     const paused = await parts.create({ name: 'paused', pause: { note: 'n' } })
     parts.clock.instant = at(3_002)
     assert.equal((await backfilled(parts, paused, 3_001, 3_002)).created.length, 2)
@@ -168,13 +150,13 @@ describe('the row of the newest instant', () => {
     await goOnTo(13)
     await backfilled(parts, id, 12, 12)
     await goOnTo(15)
-    assert.deepEqual((await ledgerOf(parts, id)).slice(2), ['11 SKIPPED_PAUSED', '12 RUN', '13-15 SKIPPED_PAUSED'])
+    assert.deepEqual((await ledgerOf(parts, id, NOON)).slice(2), ['11 SKIPPED_PAUSED', '12 RUN', '13-15 SKIPPED_PAUSED'])
     await backfilled(parts, id, 15, 15)
     await goOnTo(17)
-    assert.deepEqual((await ledgerOf(parts, id)).slice(4), ['13-14 SKIPPED_PAUSED', '15 RUN', '16-17 SKIPPED_PAUSED'])
+    assert.deepEqual((await ledgerOf(parts, id, NOON)).slice(4), ['13-14 SKIPPED_PAUSED', '15 RUN', '16-17 SKIPPED_PAUSED'])
     await backfilled(parts, id, 11, 17)
     await goOnTo(18)
-    assert.deepEqual((await ledgerOf(parts, id)).slice(-2), ['17 RUN', '18 SKIPPED_PAUSED'])
+    assert.deepEqual((await ledgerOf(parts, id, NOON)).slice(-2), ['17 RUN', '18 SKIPPED_PAUSED'])
     assert.equal(await auditOf(parts, id), '18 planned, 0 missing, 0 duplicated')
   })
 })
@@ -244,7 +226,7 @@ describe('a backfill is refused', () => {
     assert.deepEqual(await refusalOf(parts, id, at(1), at(1_001)), [
       ['TOO_MANY', 'to', 'The window has 1001 instants without a run; accepted: at most 1000 a call. Give a shorter window.'],
     ])
-    assert.deepEqual(await ledgerOf(parts, id, 1_501), ['1-59 MISSED', '60-1499 MISSED', '1500 RUN'])
+    assert.deepEqual(await ledgerOf(parts, id, NOON), ['1-59 MISSED', '60-1499 MISSED', '1500 RUN'])
     assert.equal((await backfilled(parts, id, 501, 1_500)).created.length, 999)
     assert.equal(await auditOf(parts, id), '1500 planned, 0 missing, 0 duplicated')
   })
