@@ -9,6 +9,7 @@ const BENCHMARKS: Readonly<Record<string, string>> = {
   api: 'requests a second: list, get one, create',
   occurrences: 'finding and counting the instants of schedules',
   engine: 'the verbs of the store by themselves',
+  cuts: 'whether clients whose connections are cut all the time miss anything',
   soak: 'whether all that was promised comes true: jobs of all kinds, kills, commands at random',
 }
 

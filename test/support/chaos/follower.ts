@@ -14,11 +14,19 @@ interface RunEvent {
   readonly run: { readonly id: string; readonly status: string; readonly job: { readonly id: string } | null } | null
 }
 
+/** As the API's JobRunStreamFilter. */
+export interface StreamFilter {
+  readonly jobIds?: readonly string[]
+  readonly tags?: readonly string[]
+  readonly trigger?: readonly string[]
+  readonly finalOnly?: boolean
+}
+
 export interface FollowerOptions {
   /** Where the product answers now; asked before each connection. */
   readonly url: () => Promise<string>
   readonly after: string
-  readonly filter?: Readonly<Record<string, unknown>>
+  readonly filter?: StreamFilter
 }
 
 /**
@@ -39,6 +47,7 @@ export class Follower {
   /** Everything up to here was told. */
   position: number
   #socket: WebSocket | null = null
+  #cutAfter = Number.POSITIVE_INFINITY
   #ended = false
   #done: Promise<void> = Promise.resolve()
   #waiting: (() => void)[] = []
@@ -62,6 +71,11 @@ export class Follower {
   /** Ends the connection as a broken cable would: without a word. */
   cut(): void {
     this.#socket?.terminate()
+  }
+
+  /** Ends it so after a few more events: in the middle of what comes at once, such as a catching up. */
+  cutAfter(events: number): void {
+    this.#cutAfter = events
   }
 
   get connected(): boolean {
@@ -124,6 +138,10 @@ export class Follower {
     this.position = position
     this.cursor = cursor
     if (run !== null) this.#takeRun(run)
+    if (--this.#cutAfter <= 0) {
+      this.#cutAfter = Number.POSITIVE_INFINITY
+      this.cut()
+    }
     const waiting = this.#waiting
     this.#waiting = []
     for (const wake of waiting) wake()
@@ -137,6 +155,7 @@ export class Follower {
     if (known !== undefined && known !== status) this.problems.push(`${id} was ${known} and is ${status}`)
     if (known === status) this.repeats += 1
     if (FINAL.has(status)) this.finals.set(id, status)
+    else if (this.#options.filter?.finalOnly === true) this.problems.push(`${id} ${status} was told to a reader of final states`)
   }
 }
 
