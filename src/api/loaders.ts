@@ -7,6 +7,8 @@ import type { Attempt } from '../generated/sqlite/client.ts'
 export interface Loaders {
   readonly job: (id: string) => Promise<JobRow | null>
   readonly run: (id: string) => Promise<RunRow | null>
+  /** The newest runs of a job, newest first, at most `limit`. */
+  readonly newestRuns: (jobId: string, limit: number) => Promise<readonly RunRow[]>
   /** Pauses of the whole scheduling. */
   readonly maintenance: () => Promise<readonly Pause[]>
   /** The stored attempts of a run, first to newest; its newest one may stand on the run's own row alone. */
@@ -15,10 +17,19 @@ export interface Loaders {
 
 /** Loaders that remember what they read: make new ones for each operation, and for each event of a subscription. */
 export function createLoaders({ store, prisma }: Pick<Engine, 'store' | 'prisma'>): Loaders {
+  const newest = new Map<number, (jobId: string) => Promise<readonly RunRow[]>>()
   let maintenance: Promise<readonly Pause[]> | null = null
   return {
     job: batched((ids) => store.jobRows(ids)),
     run: batched((ids) => store.runRows(ids)),
+    newestRuns: (jobId, limit) => {
+      let ofJob = newest.get(limit)
+      if (ofJob === undefined) {
+        ofJob = batched((ids) => store.newestRuns(ids, limit))
+        newest.set(limit, ofJob)
+      }
+      return ofJob(jobId)
+    },
     maintenance: () => {
       maintenance ??= store.maintenance()
       return maintenance

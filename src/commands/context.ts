@@ -33,11 +33,14 @@ export interface Closed {
 
 /** First half of every command that changes schedule, policies, pause or existence (semantics: "first gives a verdict"). */
 export function closeUpToNow(current: Pick<JobSnapshot, 'job' | 'position' | 'active' | 'maintenance'>, now: Instant): Closed {
-  const { position, active, maintenance } = current
+  const { position, maintenance } = current
   const plan = planJob({
     job: current.job,
     position,
-    active,
+    // Read only if the plan looks at it.
+    get active() {
+      return current.active
+    },
     now,
     occurrences: occurrencesOf(current.job.schedule),
     maintenance,

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { refused, userError } from '../domain/errors.ts'
 import type { Job, OverlapPolicy } from '../domain/job.ts'
 import { jsonText } from '../domain/jobFields.ts'
-import { admitManual, occupancyOf } from '../domain/overlap.ts'
+import { admitManual, occupancyUnder } from '../domain/overlap.ts'
 import { KEY_KEPT } from '../domain/retention.ts'
 import type { NewRun, RunTrigger } from '../domain/run.ts'
 import type { JobSnapshot, JobWrite } from '../engine/store/store.ts'
@@ -104,7 +104,8 @@ function admit(
   now: number,
 ): (JobWrite & { readonly runs: readonly [NewRun] }) | { readonly refuse: Refusal } {
   const { job } = current
-  const admission = admitManual(request.overlap ?? job.policies.overlap, occupancyOf(current.active))
+  const overlap = request.overlap ?? job.policies.overlap
+  const admission = admitManual(overlap, occupancyUnder(overlap, current))
   if (admission.kind === 'skip') {
     return {
       refuse: [

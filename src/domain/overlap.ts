@@ -28,6 +28,18 @@ export function occupancyOf(active: readonly ActiveRun[]): Occupancy {
   return { active: active.length, waiting: waiting.length, waitingScheduled: waiting.filter((run) => run.trigger === 'SCHEDULE').length }
 }
 
+/**
+ * The occupancy as this policy has to know it. ALLOW_ALL looks at no other run, so it asks for none: a job that may have any number of
+ * them is planned at the same cost, however many there are.
+ */
+export function occupancyUnder(policy: OverlapPolicy, job: { readonly active: readonly ActiveRun[] }): Occupancy {
+  return looksAtActiveRuns(policy) ? occupancyOf(job.active) : { active: 0, waiting: 0, waitingScheduled: 0 }
+}
+
+export function looksAtActiveRuns(policy: OverlapPolicy): boolean {
+  return policy !== 'ALLOW_ALL'
+}
+
 /** The occupancy after one more run was admitted. */
 export function occupy(occupancy: Occupancy, admission: Admission): Occupancy {
   const waits = admission.kind === 'start' ? 0 : 1

@@ -5,13 +5,13 @@ import type { LedgerEntry, Plan, PlannedPosition, VerdictSpan } from './ledger.t
 import { endsAfter } from './maintenance.ts'
 import { decideMisfires, type MisfireDecision, type Stretch } from './misfire.ts'
 import type { Occurrences } from './occurrences.ts'
-import { type Admission, admitScheduled, occupancyOf, occupy } from './overlap.ts'
+import { type Admission, admitScheduled, occupancyUnder, occupy } from './overlap.ts'
 import type { ActiveRun, NewRun, NonRunVerdict } from './run.ts'
 
 export interface PlanningInput {
   readonly job: Job
   readonly position: Position
-  /** Runs of the job that are not final. */
+  /** Runs of the job that are not final; read only where the overlap policy looks at them. */
   readonly active: readonly ActiveRun[]
   readonly now: Instant
   /** Of the job's schedule. */
@@ -165,7 +165,7 @@ interface Fired {
 function fire(input: PlanningInput, misfires: MisfireDecision): Fired {
   const { job, position } = input
   const maxRuns = job.schedule.kind === 'once' ? null : job.schedule.maxRuns
-  let occupancy = occupancyOf(input.active)
+  let occupancy = occupancyUnder(job.policies.overlap, input)
   const runs: NewRun[] = []
   const skipped: (VerdictSpan | null)[] = []
   const cancels: string[] = []

@@ -3,6 +3,7 @@ import type { Instant, Milliseconds } from '../domain/instant.ts'
 import { MINUTE, SECOND } from '../domain/instant.ts'
 import type { Position } from '../domain/job.ts'
 import type { Plan } from '../domain/ledger.ts'
+import { looksAtActiveRuns } from '../domain/overlap.ts'
 import { type PlanningInput, planJob } from '../domain/plan.ts'
 import type { ActiveRun } from '../domain/run.ts'
 import type { Bus } from '../engine/bus/bus.ts'
@@ -83,7 +84,7 @@ export class Scheduler implements Service {
     if (positions.length === 0) return 0
     const maintenance = await store.maintenance()
     const definitions = await this.#definitions.of(positions)
-    const active = await this.#activeRuns(positions)
+    const active = await this.#activeRuns(positions, definitions)
     const plans: GuardedPlan[] = []
     for (const position of positions) {
       const definition = definitions.get(position.jobId)
@@ -114,8 +115,13 @@ export class Scheduler implements Service {
     }
   }
 
-  async #activeRuns(positions: readonly Position[]): Promise<ReadonlyMap<string, readonly ActiveRun[]>> {
-    const busy = positions.filter((position) => position.activeRuns > 0).map((position) => position.jobId)
+  /** Of the jobs whose overlap policy looks at them. */
+  async #activeRuns(
+    positions: readonly Position[],
+    definitions: ReadonlyMap<string, Definition>,
+  ): Promise<ReadonlyMap<string, readonly ActiveRun[]>> {
+    const looks = (jobId: string) => looksAtActiveRuns(definitions.get(jobId)?.job.policies.overlap ?? 'ALLOW_ALL')
+    const busy = positions.filter(({ jobId, activeRuns }) => activeRuns > 0 && looks(jobId)).map(({ jobId }) => jobId)
     return busy.length === 0 ? new Map() : this.#deps.store.activeRuns(busy)
   }
 

@@ -282,17 +282,6 @@ test('runs are paged in every order, forward and backward, without a gap', async
   }
 })
 
-test('a page of runs with jobs and attempts costs one read of each', async (t) => {
-  const api = await openApi(t)
-  for (let index = 0; index < 5; index++) await triggered(api, await api.create({ name: `job ${index}` }))
-  const calls: string[] = []
-  const { store, prisma } = api.services
-  Object.assign(api.services, { store: noting(store, calls), prisma: { attempt: noting(prisma.attempt, calls) } })
-  const { runs } = await api.get('{ runs { nodes { id job { name lastRun { id } } attempts { number } rerunOf { id } } } }')
-  assert.equal(runs.nodes.length, 5)
-  assert.deepEqual(calls.sort(), ['findMany', 'jobRows', 'listRuns', 'runRows'])
-})
-
 test('a trigger is replayed by its idempotency key, and refused with another input', async (t) => {
   const api = await openApi(t)
   const id = await api.create({})
@@ -321,17 +310,3 @@ test('a run is cancelled once, and repeated as another', async (t) => {
     errors: [],
   })
 })
-
-/** The same object; the names of the functions called on it are noted. */
-function noting<T extends object>(object: T, calls: string[]): T {
-  return new Proxy(object, {
-    get(target, name) {
-      const value = Reflect.get(target, name, target)
-      if (typeof value !== 'function') return value
-      return (...args: unknown[]) => {
-        calls.push(String(name))
-        return value.apply(target, args)
-      }
-    },
-  })
-}

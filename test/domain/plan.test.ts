@@ -3,6 +3,8 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import type { OverlapPolicy } from '../../src/domain/job.ts'
 import { occurrencesOf } from '../../src/domain/occurrences.ts'
+import { looksAtActiveRuns } from '../../src/domain/overlap.ts'
+import type { ActiveRun } from '../../src/domain/run.ts'
 import { activeRun, everyMinute, jobOf, ledgerOf, NOON, planOf, positionOf } from './fixtures.ts'
 
 const MINUTE = 60_000
@@ -208,6 +210,16 @@ describe('pauses', () => {
     assert.deepEqual(ledgerOf(plan), ['MISSED 12:01-12:02 ×2', 'SKIPPED_PAUSED 12:03', 'MISSED 12:04', 'RUN 12:05'])
     const [, skipped] = plan.entries
     assert.equal(skipped?.kind === 'span' && skipped.span.reason, 'Scheduling paused: disks')
+  })
+})
+
+describe('a job that allows all', () => {
+  it('is planned alike, whether its active runs are given or not', () => {
+    const job = jobOf({ policies: { misfire: 'ALL', overlap: 'ALLOW_ALL' } })
+    const planned = (active: readonly ActiveRun[]) =>
+      ledgerOf(planOf({ job, active, position: positionOf({ activeRuns: 2 }), now: NOON + 3 * MINUTE }))
+    assert.deepEqual(planned([activeRun(), activeRun({ status: 'QUEUED', heldBy: 'OVERLAP' })]), planned([]))
+    assert.equal(looksAtActiveRuns('ALLOW_ALL'), false)
   })
 })
 

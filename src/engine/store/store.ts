@@ -141,6 +141,8 @@ export interface Store {
   countJobs(filter: JobListFilter): Promise<number | null>
   listRuns(query: RunListQuery): Promise<readonly RunRow[]>
   countRuns(filter: RunListFilter): Promise<number | null>
+  /** The newest runs of each of these jobs, newest first, at most `limit` of each. */
+  newestRuns(jobIds: readonly string[], limit: number): Promise<readonly (readonly RunRow[])[]>
   /** The attempts of runs, by run id, first to newest. */
   attempts(runIds: readonly string[]): Promise<ReadonlyMap<string, readonly AttemptRow[]>>
   /** Log lines of a run by number; none where there is no such run. At most `limit`; the caller asks for one more than it shows. */

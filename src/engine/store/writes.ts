@@ -18,6 +18,7 @@ export type CreateResult = { readonly ok: true } | { readonly ok: false; readonl
 export interface JobSnapshot {
   readonly job: Job
   readonly position: Position
+  /** Read when it is looked at, which must be within the decision. */
   readonly active: readonly ActiveRun[]
   /** All pauses of the whole scheduling that are kept, earliest first. */
   readonly maintenance: readonly Pause[]
@@ -77,7 +78,6 @@ export interface RunSnapshot {
   readonly run: RunRow
   readonly job: Job
   readonly position: Position
-  readonly active: readonly ActiveRun[]
 }
 
 export type RunWrite =

@@ -165,5 +165,17 @@ export function runListContract(open: Open): void {
         [second.id, first.id],
       )
     })
+
+    it('of many jobs: the newest of each, as its own list has them', async (t) => {
+      const { store } = await open(t)
+      const { jobIds } = await storeRuns(store)
+      const [idle] = [await createJob(store)]
+      const orderBy = { field: 'QUEUED_AT', direction: 'DESC' } as const
+      const page = { after: null, before: null, fromEnd: false, limit: 5 }
+      const lists = await store.newestRuns([...jobIds, idle.id, 'job_none'], 5)
+      const single = await Promise.all(jobIds.map((id) => store.listRuns({ filter: { ...allRuns, jobIds: [id] }, orderBy, ...page })))
+      assert.deepEqual(lists, [...single, [], []])
+      assert.ok(single.every((runs) => runs.length === 5))
+    })
   })
 }

@@ -226,7 +226,7 @@ export function runningContract(open: Open): void {
       const position = await positionOf(store, job.id)
       assert.deepEqual(seen, {
         kind: 'refused',
-        refusal: { run: await runRow(store, run.id), job, position, active: (await store.activeRuns([job.id])).get(job.id) },
+        refusal: { run: await runRow(store, run.id), job, position },
       })
       assert.deepEqual(await store.changeRun('run_none', (current) => ({ refuse: current })), { kind: 'refused', refusal: null })
       assert.deepEqual(await store.changeRun(run.id, () => ({ kind: 'nothing' })), { kind: 'written' })

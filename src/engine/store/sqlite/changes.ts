@@ -72,7 +72,11 @@ export class Changes {
     const current = this.#job(jobId)
     const write = decide(
       current && {
-        ...current,
+        job: current.job,
+        position: current.position,
+        get active() {
+          return current.active
+        },
         maintenance: this.#parts.maintenance.all(),
         idempotent: idempotencyKey === null ? null : (this.#sql.keyHolder.get(jobId, idempotencyKey) ?? null),
         ledger: ledgerAt.map((at) => this.#parts.verdicts.momentAt(jobId, at)),
@@ -94,8 +98,10 @@ export class Changes {
     decide: (current: RunSnapshot | null) => RunWrite | { readonly refuse: Refusal },
   ): RunChangeResult<Refusal> {
     const row = this.#sql.run.get(runId)
-    const job = row === undefined ? null : this.#job(row.jobId)
-    const write = decide(row === undefined || job === null ? null : { ...job, run: toRunRow(row) })
+    const current = row === undefined ? null : this.#job(row.jobId)
+    const write = decide(
+      row === undefined || current === null ? null : { job: current.job, position: current.position, run: toRunRow(row) },
+    )
     if ('refuse' in write) return { kind: 'refused', refusal: write.refuse }
     switch (write.kind) {
       case 'cancel':
@@ -117,8 +123,17 @@ export class Changes {
     const row = this.#sql.job.get(jobId)
     if (row === undefined) return null
     const { job, position } = toJobRow(row)
-    const active: readonly ActiveRun[] = position.activeRuns === 0 ? [] : this.#sql.active.all(jobId)
-    return { job, position, active }
+    const read = () => (position.activeRuns === 0 ? [] : this.#sql.active.all(jobId))
+    let active: readonly ActiveRun[] | null = null
+    return {
+      job,
+      position,
+      // A job under ALLOW_ALL may have a hundred thousand, which nobody looks at.
+      get active() {
+        active ??= read()
+        return active
+      },
+    }
   }
 
   /** In the order that the port promises: verdicts under the old settings, the job, its revision and position, runs, cancels. */

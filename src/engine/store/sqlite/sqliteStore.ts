@@ -22,6 +22,7 @@ import { Ledger } from './ledger.ts'
 import { LogLines } from './logLines.ts'
 import { Logs } from './logs.ts'
 import { Maintenance } from './maintenance.ts'
+import { NewestRuns } from './newestRuns.ts'
 import { Plans, type Starting } from './plans.ts'
 import { Populations } from './population.ts'
 import { Progress } from './progress.ts'
@@ -90,6 +91,7 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
   const remembered = new Remembered(() => commits)
   const jobList = new JobList(scanner, remembered)
   const runList = new RunList(scanner, remembered)
+  const newestRuns = new NewestRuns(db, turns)
   const stream = new Stream(scanner)
   const figureReads = new FigureReads(db, turns)
   const populations = new Populations(db, turns)
@@ -174,6 +176,7 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
     countJobs: (filter) => reading(() => jobList.count(filter)),
     listRuns: (query) => reading(() => runList.list(query)),
     countRuns: (filter) => reading(() => runList.count(filter)),
+    newestRuns: (jobIds, limit) => reading(() => newestRuns.of(jobIds, limit)),
     attempts: (runIds) => reading(() => reads.attempts(runIds)),
     logLines: (query) => reading(() => logLines.read(query)),
 
