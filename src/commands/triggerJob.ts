@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { refused, userError } from '../domain/errors.ts'
 import type { Job, OverlapPolicy } from '../domain/job.ts'
-import { jsonText } from '../domain/jobFields.ts'
+import { jsonText, keyError } from '../domain/jobFields.ts'
 import { admitManual, occupancyUnder } from '../domain/overlap.ts'
 import { KEY_KEPT } from '../domain/retention.ts'
 import type { NewRun, RunTrigger } from '../domain/run.ts'
@@ -9,8 +9,6 @@ import type { JobSnapshot, JobWrite } from '../engine/store/store.ts'
 import { type CommandContext, newId, type Refusal } from './context.ts'
 import type { Caller, CommandResult, TriggerJobInput } from './inputs.ts'
 import { noSuchJob } from './refusals.ts'
-
-const MAX_KEY_LENGTH = 200
 
 type Started = { readonly runId: string; readonly replayed: boolean }
 
@@ -48,7 +46,9 @@ export interface RunRequest {
 /** Stores the run, replays the one that its idempotency key names, or says why neither. Refused calls leave no trace. */
 export async function askForRun(context: CommandContext, request: RunRequest): Promise<CommandResult<Started>> {
   const given = request.payload === undefined ? null : jsonText(request.payload, ['payload'])
-  const faults = [given?.error ?? null, keyError(request.idempotencyKey)].filter((error) => error !== null)
+  const faults = [given?.error ?? null, keyError('idempotencyKey', request.idempotencyKey, ['idempotencyKey'])].filter(
+    (error) => error !== null,
+  )
   if (faults.length > 0) return refused(...faults)
   if (given !== null) {
     const current = await context.store.job({ id: request.jobId })
@@ -138,11 +138,6 @@ function admit(
     idempotencyHash: hash,
   }
   return { runs: [run], cancels: admission.kind === 'replace' ? current.active.map((other) => other.id) : [], event: null, now }
-}
-
-function keyError(key: string | null) {
-  if (key === null || (key.trim() !== '' && key.length <= MAX_KEY_LENGTH)) return null
-  return userError('INVALID', ['idempotencyKey'], `The key has ${key.length} characters; accepted: 1 to ${MAX_KEY_LENGTH}, not all blank.`)
 }
 
 /** Equal inputs have equal hashes, whatever the order of an object's keys. */

@@ -6,6 +6,7 @@ const MAX_DESCRIPTION = 10_000
 const MAX_TAGS = 50
 const MAX_TAG = 64
 const MAX_NOTE = 1_000
+const MAX_KEY = 200
 const MAX_JSON_BYTES = 64 * 1024
 const MAX_JSON_DEPTH = 32
 // Control characters break logs, headers and terminals; halves of a surrogate pair are no text at all, and databases change or refuse them.
@@ -68,7 +69,10 @@ export function pauseErrors(
         `The note has ${pause.note.trim().length} characters; accepted: 1 to ${MAX_NOTE}. It tells the next person why.`,
       ),
     )
-  }
+  } else if (NO_TEXT.test(pause.note))
+    errors.push(
+      userError('INVALID', [...path, 'note'], 'The note has NUL characters or halves of a surrogate pair; accepted: none of these.'),
+    )
   if (typeof pause.until === 'number' && pause.until <= now) {
     errors.push(
       userError(
@@ -79,6 +83,16 @@ export function pauseErrors(
     )
   }
   return errors
+}
+
+/** What is wrong with a key that a caller makes up: two that are not the same must not become the same in a database. */
+export function keyError(name: string, key: string | null, path: readonly string[]): UserError | null {
+  if (key === null) return null
+  if (key.trim() === '' || key.length > MAX_KEY)
+    return userError('INVALID', path, `${name} has ${key.length} characters; accepted: 1 to ${MAX_KEY}, not all blank.`)
+  if (NO_TEXT.test(key))
+    return userError('INVALID', path, `${name} has NUL characters or halves of a surrogate pair; accepted: none of these.`)
+  return null
 }
 
 /** A JSON value as the text that is stored; null and undefined are "none". Errors: TOO_LARGE, and INVALID for what nests too deep. */

@@ -2,6 +2,7 @@ import { formatDuration } from './duration.ts'
 import { type Checked, refused, type UserError, userError, valid } from './errors.ts'
 import { DAY, type Milliseconds } from './instant.ts'
 import { type Backoff, DEFAULT_POLICIES, type MisfirePolicy, type OverlapPolicy, type Policies } from './job.ts'
+import { keyError } from './jobFields.ts'
 
 export interface PoliciesInput {
   readonly overlap?: OverlapPolicy | null | undefined
@@ -32,7 +33,6 @@ const MAX_FAILURES = 1_000_000
 const MAX_TIMEOUT: Milliseconds = 7 * DAY
 const MAX_WINDOW: Milliseconds = 400 * DAY
 const MAX_BACKOFF: Milliseconds = 30 * DAY
-const MAX_KEY_LENGTH = 200
 
 /** Misfires that all run need an overlap policy under which they all can. */
 const RUNS_EVERYTHING: readonly OverlapPolicy[] = ['BUFFER_ALL', 'ALLOW_ALL']
@@ -90,7 +90,7 @@ function outOfBounds(policies: Policies): UserError[] {
     number(['priority'], policies.priority, 0, 9),
     policies.maxConcurrency === null ? null : number(['maxConcurrency'], policies.maxConcurrency, 1, MAX_CONCURRENCY),
     policies.pauseAfterFailures === null ? null : number(['pauseAfterFailures'], policies.pauseAfterFailures, 1, MAX_FAILURES),
-    keyError(policies.concurrencyKey),
+    keyError('concurrencyKey', policies.concurrencyKey, ['policies', 'concurrencyKey']),
   ].filter((error) => error !== null)
 }
 
@@ -138,14 +138,5 @@ function duration(path: readonly string[], value: Milliseconds, least: Milliseco
     'INVALID',
     ['policies', ...path],
     `${path.at(-1)} is ${formatDuration(value)}; accepted: ${formatDuration(least)} to ${formatDuration(most)}.`,
-  )
-}
-
-function keyError(key: string | null): UserError | null {
-  if (key === null || (key.trim() !== '' && key.length <= MAX_KEY_LENGTH)) return null
-  return userError(
-    'INVALID',
-    ['policies', 'concurrencyKey'],
-    `concurrencyKey has ${key.length} characters; accepted: 1 to ${MAX_KEY_LENGTH}, not all blank.`,
   )
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { descriptionError, jsonText, nameError, pauseErrors, tagErrors } from '../../src/domain/jobFields.ts'
+import { descriptionError, jsonText, keyError, nameError, pauseErrors, tagErrors } from '../../src/domain/jobFields.ts'
 import { readTarget } from '../../src/domain/target.ts'
 
 const nested = (depth: number): unknown => (depth === 0 ? 1 : [nested(depth - 1)])
@@ -43,6 +43,12 @@ describe('the fields of a job', () => {
     assert.equal(jsonText(deep, ['payload']).error?.code, 'INVALID', 'depth cannot overflow the stack')
   })
 
+  it('a key is text that stays what it is in a database', () => {
+    for (const key of ['', ' ', 'x'.repeat(201), 'a\0', '\ud800', '\udc00x'])
+      assert.equal(keyError('key', key, ['k'])?.code, 'INVALID', key)
+    for (const key of [null, 'x', ' a b\t', '💥', 'x'.repeat(200)]) assert.equal(keyError('key', key, ['k']), null)
+  })
+
   it('a pause needs a note, and an end that lies ahead', () => {
     assert.deepEqual(
       pauseErrors({ note: ' ', until: 5 }, 10, ['pause']).map((error) => [error.code, error.path.join('.')]),
@@ -52,6 +58,7 @@ describe('the fields of a job', () => {
       ],
     )
     assert.deepEqual(pauseErrors({ note: 'moving house', until: 11 }, 10, []), [])
+    for (const note of ['a\0', '\ud800', 'x'.repeat(1_001)]) assert.equal(pauseErrors({ note }, 10, [])[0]?.code, 'INVALID')
   })
 })
 
