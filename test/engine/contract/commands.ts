@@ -174,6 +174,28 @@ export function commandContract(open: Open): void {
       )
     })
 
+    it('tells of a job that its planning completes, once, whether or not the command tells something itself', async (t) => {
+      const engine = await open(t)
+      const { store } = engine
+      for (const event of [null, 'UPDATED'] as const) {
+        for (const pause of [null, { since: NOON, until: NOON + 1, note: 'n', by: null }]) {
+          const job = await createJob(store, { pause })
+          for (let i = 0; i < 2; i++) {
+            const completing = { completed: true, wakeAt: null, nextRunAt: null, pauseEnds: pause !== null }
+            const { plan } = planOf(await positionOf(store, job.id), [], { position: completing })
+            const ends = { ...job, pause: null, version: 2 }
+            await changeJob(store, job.id, () => (i === 0 && event !== null ? { plan, job: ends, event } : { plan, event: null }))
+          }
+          const events = await engine.prisma.jobEvent.findMany({ where: { jobId: job.id }, orderBy: { cursor: 'asc' } })
+          assert.deepEqual(
+            events.map(({ change }) => change),
+            ['CREATED', 'UPDATED'],
+            `${event} ${pause?.note}`,
+          )
+        }
+      }
+    })
+
     it('leaves a revision that its last run has closed as it is, and opens the next', async (t) => {
       const engine = await open(t)
       const { store } = engine

@@ -142,7 +142,7 @@ export class Changes {
     const { now } = write
     if (write.plan !== undefined) plans.writeWithin(tx, write.plan, now)
     if (write.job !== undefined) jobs.update(write.job, write.job.tags.join('\n') !== before.tags.join('\n'))
-    else if (write.plan?.position.pauseEnds) changes.endPause(tx, before.id, now)
+    const pauseEnded = write.job === undefined && write.plan?.position.pauseEnds === true && changes.endPause(tx, before.id, now)
     if (write.newRevision !== undefined) {
       jobs.closeRevision(before.id, before.revision, write.newRevision.closeAt)
       jobs.openRevision(before.id, write.newRevision.open)
@@ -166,6 +166,8 @@ export class Changes {
       const changed = () =>
         factsBefore(facts, factsOf(write.job ?? before, { ...position, ...write.plan?.position, ...write.position }, now))
       changes.event(tx, before.id, write.event, now, gone ? facts : changed())
+    } else if (!pauseEnded && write.plan?.position.completed && !position.completed) {
+      changes.completed(tx, before.id, now)
     }
   }
 }
