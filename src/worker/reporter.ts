@@ -172,7 +172,9 @@ function weightOf(outcome: Outcome): number {
   return 1 + Math.floor((output?.length ?? 0) / 8_192)
 }
 
-function cut(message: string): string {
+function cut(text: string): string {
+  // NUL and halves of characters are no text for every database.
+  const message = text.replaceAll('\0', '\ufffd').toWellFormed()
   // No character of UTF-16 takes more than 3 bytes: most messages need not be measured.
   if (message.length * 3 <= MAX_MESSAGE || Buffer.byteLength(message) <= MAX_MESSAGE) return message
   const bytes = Buffer.from(message.slice(0, MAX_MESSAGE))

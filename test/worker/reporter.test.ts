@@ -91,6 +91,14 @@ describe('the reporter', () => {
     )
   })
 
+  it('replaces in a message what is no text for every database', async () => {
+    const { store, written } = rememberingStore()
+    const { reporter } = reporterOf(store)
+    reporter.telling(key('run_1')).log('INFO', 'nul \0 and half \ud83d')
+    await reporter.stop()
+    assert.equal(written.lines[0]!.message, 'nul \ufffd and half \ufffd')
+  })
+
   it('tries an outcome again until the database is back', async () => {
     const { store, written } = rememberingStore(2)
     const { reporter, warnings } = reporterOf(store)

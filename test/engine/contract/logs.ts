@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
 import type { Engine } from '../../../src/engine/engine.ts'
 import type { LogLineQuery, NewLogLine } from '../../../src/engine/store/store.ts'
+import type { OpenTestDatabase } from '../contract.ts'
 import { createJob, LATER, planRun } from '../factories.ts'
 
 type Open = (t: TestContext) => Promise<Engine>
@@ -14,7 +15,7 @@ function line(runId: string, message: string, more: Partial<NewLogLine> = {}): N
 
 const linesOf = (engine: Engine, runId: string) => engine.prisma.logLine.findMany({ where: { runId }, orderBy: { seq: 'asc' } })
 
-export function logContract(open: Open): void {
+export function logContract(open: Open, openTestDatabase: OpenTestDatabase): void {
   describe('log lines', () => {
     it('are numbered by one within their run, in the order they come, over many calls', async (t) => {
       const engine = await open(t)
@@ -142,6 +143,33 @@ export function logContract(open: Open): void {
         [head[0]?.seq, lines[marker]?.seq, tail[0]?.seq, tail.at(-1)?.seq],
         [1, head.length + 1, head.length + cut + 1, total],
       )
+    })
+
+    it('go on after the database was opened again, where they were: numbers, head, cut and count', async (t) => {
+      const database = await openTestDatabase(t)
+      const first = await database.open()
+      const { id } = await planRun(first.store, await createJob(first.store))
+      const write = (engine: Engine, from: number, to: number) =>
+        engine.store.appendLogs(Array.from({ length: to - from + 1 }, (_, i) => line(id, `${from + i} ${'x'.repeat(10_000)}`)))
+      for (let from = 1; from <= 1_000; from += 100) await write(first, from, from + 99)
+      const headEnd = (engine: Engine) => linesOf(engine, id).then((lines) => lines.findIndex(({ level }) => level === 'WARN'))
+      const before = await headEnd(first)
+      assert.ok(before > 400)
+      await first.close()
+      const second = await database.open()
+      for (let from = 1_001; from <= 1_300; from += 100) await write(second, from, from + 99)
+      const lines = await linesOf(second, id)
+      assert.equal(await headEnd(second), before, 'the head stays')
+      const [marker, next] = lines.slice(before)
+      assert.equal(marker?.message, `… ${next!.seq - marker!.seq} lines were cut …`)
+      const own = lines.filter(({ level }) => level === 'INFO')
+      assert.deepEqual(
+        own.map(({ message }) => Number.parseInt(message, 10)),
+        own.map(({ seq }) => seq),
+      )
+      assert.equal(lines.at(-1)?.seq, 1_300)
+      const bytes = lines.reduce((sum, { message }) => sum + message.length, 0)
+      assert.ok(bytes <= 8 * MEBIBYTE && bytes > 7.5 * MEBIBYTE, `${bytes} bytes are kept`)
     })
   })
 }
