@@ -157,6 +157,25 @@ subscription FollowLog {
 `,
   },
   {
+    title: 'Every instant explained',
+    query: `# The ledger: what became of each instant of a schedule, with a reason where it did not run, and what is planned next.
+# The audit counts what was planned and what is recorded, each by itself: missing and duplicated are 0.
+query Ledger {
+  jobs(first: 5) {
+    nodes {
+      name
+      occurrences(from: "2026-01-01T00:00:00Z", to: "2036-01-01T00:00:00Z", last: 10) {
+        nodes { verdict at until count reason run { id status } }
+      }
+      audit(from: "2026-01-01T00:00:00Z", to: "2036-01-01T00:00:00Z") {
+        from planned accounted pending missing duplicated
+      }
+    }
+  }
+}
+`,
+  },
+  {
     title: 'Errors as data',
     query: `# Everything that is wrong with a request is told at once, each with the path of what it is about.
 mutation Mistakes {

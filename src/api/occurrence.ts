@@ -1,6 +1,7 @@
 import { aheadOf, type Standing } from '../domain/ahead.ts'
-import type { Instant } from '../domain/instant.ts'
+import { DAY, type Instant } from '../domain/instant.ts'
 import { inOrder, type LedgerPart, type LedgerRow } from '../domain/ledger.ts'
+import type { Occurrences } from '../domain/occurrences.ts'
 import { plannedBy } from '../domain/planned.ts'
 import type { JobRow, PageKey } from '../engine/store/store.ts'
 import { builder, described } from './builder.ts'
@@ -102,9 +103,8 @@ async function readOccurrences(
   // The job was read before its ledger: what got a verdict in between is no longer planned.
   const decidedUntil = Math.max(position.plannedUntil, ...rows.map(({ last }) => last))
   const maintenance = await loaders.maintenance()
-  const ahead = plannedRow({ job, position, maintenance }, Math.max(after, decidedUntil), before)
-  const all: readonly OccurrenceRow[] = ahead === null ? rows : [...rows, ahead]
-  return fromEnd ? all.slice(-limit) : all.slice(0, limit)
+  const ahead = plannedRows({ job, position, maintenance }, Math.max(after, decidedUntil), before)
+  return fromEnd ? [...rows, ...ahead].slice(-limit) : [...rows, ...ahead].slice(0, limit)
 }
 
 /** Whether no row has to be cut: only then may the plan stay unread. */
@@ -112,18 +112,30 @@ function isWhole({ runs, shared }: LedgerPart, after: Instant, before: Instant):
   return shared.every((row) => row.first > after && row.last < before && !runs.some(({ first }) => first > row.first && first < row.last))
 }
 
-/** The instants between two that have no verdict yet and will fire if nobody touches the job. */
-function plannedRow(standing: Standing, after: Instant, before: Instant): OccurrenceRow | null {
+/** What an Int holds. */
+const MOST_COUNTED = 2 ** 31 - 1
+/** Instants of every second in so long a time can be counted in an Int. */
+const COUNTABLE = 24_000 * DAY
+
+/**
+ * The instants between two that have no verdict yet and will fire if nobody touches the job: one row, or, where they are too many for an
+ * Int, one for each stretch of some decades, which begin at the same instants whatever the window.
+ */
+function plannedRows(standing: Standing, after: Instant, before: Instant): readonly OccurrenceRow[] {
   const ahead = aheadOf(standing)
-  const count = ahead.count(after, before - 1)
-  if (count === 0) return null
-  return {
-    verdict: 'PLANNED',
-    first: ahead.next(after)!,
-    last: ahead.previous(before - 1)!,
-    count,
-    reason: null,
-    runId: null,
-    counted: true,
+  if (ahead.count(after, before - 1) <= MOST_COUNTED) return plannedRow(ahead, after, before)
+  const rows: OccurrenceRow[] = []
+  for (let from = after; from < before - 1; ) {
+    const border = Math.min(before, (Math.floor((from + 1) / COUNTABLE) + 1) * COUNTABLE)
+    rows.push(...plannedRow(ahead, from, border))
+    from = border - 1
   }
+  return rows
+}
+
+function plannedRow(ahead: Occurrences, after: Instant, before: Instant): readonly OccurrenceRow[] {
+  const count = ahead.count(after, before - 1)
+  if (count === 0) return []
+  const ends = { first: ahead.next(after)!, last: ahead.previous(before - 1)! }
+  return [{ verdict: 'PLANNED', ...ends, count, reason: null, runId: null, counted: true }]
 }

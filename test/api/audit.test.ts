@@ -85,6 +85,12 @@ describe('an audit', () => {
     assert.deepEqual([(await auditOf(api, id, NOON, at(2))).from, await figuresOf(api, id, NOON, at(2))], [iso(at(2)), '0 0 0 0 0'])
   })
 
+  it('of all of time is one of the life of the job', async (t) => {
+    const { api, id } = await openLedger(t)
+    const audit = (await api.get(AUDIT, { id, from: '0000-01-01T00:00:00Z', to: '9999-12-31T23:59:59.999Z' })).job.audit
+    assert.deepEqual([audit.from, audit.planned, audit.accounted], [iso(NOON), 8, 8])
+  })
+
   it('of a window that ends before it begins is refused', async (t) => {
     const { api, id } = await openLedger(t)
     assert.equal((await api.refusal(AUDIT, { id, from: iso(at(1)), to: iso(NOON) })).code, 'BAD_USER_INPUT')

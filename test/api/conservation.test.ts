@@ -3,6 +3,7 @@ import { it } from 'node:test'
 import fc from 'fast-check'
 import type { PoliciesInput } from '../../src/commands/inputs.ts'
 import type { ScheduleInput } from '../../src/domain/scheduleInput.ts'
+import type { SweepPlace } from '../../src/engine/store/store.ts'
 import { caller, NOON } from '../support/parts.ts'
 import { type Api, openApi } from './api.ts'
 
@@ -32,6 +33,7 @@ type Happening =
       readonly overlap: 'BUFFER_ALL' | 'SKIP' | 'ALLOW_ALL' | 'CANCEL_OTHER'
     }
   | { readonly kind: 'work'; readonly fails: boolean }
+  | { readonly kind: 'remove'; readonly most: number }
   | { readonly kind: 'look'; readonly from: number; readonly width: number; readonly page: number }
 
 const share = fc.integer({ min: 0, max: 1_000 })
@@ -100,6 +102,7 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
     }),
   },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('work'), fails: fc.boolean() }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('remove'), most: fc.integer({ min: 0, max: 9 }) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('look'), from: share, width: share, page: fc.integer({ min: 1, max: 9 }) }) },
 ) as fc.Arbitrary<Happening>
 
@@ -180,6 +183,8 @@ class Life {
       case 'work':
         for (const attempt of await this.#api.begin()) await (what.fails ? this.#api.fail(attempt, false) : this.#api.succeed(attempt))
         return
+      case 'remove':
+        return this.#remove(what.most)
       case 'look':
         return this.look(this.#moment(what.from), this.#moment(what.from) + this.#share(what.width), what.page)
     }
@@ -217,6 +222,14 @@ class Life {
     })
     const decided = rows.filter(({ verdict }) => verdict !== 'PLANNED').reduce((sum, { count }) => sum + count, 0)
     assert.equal(decided, audit.accounted + beside, 'the rows add up to what the audit counted')
+  }
+
+  /** Removes finished runs beyond the newest so many of each job, as age would. */
+  async #remove(most: number): Promise<void> {
+    const rules = { succeededFor: 0, failedFor: 2 * MINUTE, mostOfJob: 1_000, alwaysOfJob: most }
+    let from: SweepPlace | null = null
+    do from = (await this.#api.engine.store.sweepJobs({ rules, from, now: this.#api.clock.now() })).next
+    while (from !== null)
   }
 
   #share(thousandths: number): number {

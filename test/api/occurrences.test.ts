@@ -212,6 +212,32 @@ describe('a window', () => {
     assert.deepEqual(shown(await pageOf(api, id, at(1), at(1))), [])
   })
 
+  it('may reach over all of time: more instants than can be counted come in several rows', async (t) => {
+    const api = await openApi(t)
+    const id = await api.create({ schedule: { interval: { every: 1_000 } } })
+    const window = { id, from: '0000-01-01T00:00:00Z', to: '9999-12-31T23:59:59.999Z' }
+    const rowsOf = async (page: object) => (await api.get(LEDGER, { ...window, ...page })).job.occurrences
+    const counts: number[] = []
+    let last = NOON
+    for (let page = await rowsOf({ first: 50 }); ; page = await rowsOf({ first: 50, after: page.pageInfo.endCursor })) {
+      for (const { node } of page.edges) {
+        assert.equal(Date.parse(node.at), last + 1_000)
+        counts.push(node.count)
+        last = Date.parse(node.until)
+      }
+      if (!page.pageInfo.hasNextPage) break
+    }
+    assert.equal(
+      counts.reduce((sum, count) => sum + count, 0),
+      Math.floor((Date.parse(window.to) - 1 - NOON) / 1_000),
+    )
+    const { edges } = await rowsOf({ last: 2 })
+    assert.deepEqual(
+      edges.map(({ node }: { node: Row }) => node.count),
+      counts.slice(-2),
+    )
+  })
+
   it('of another job or a cursor that is none is told', async (t) => {
     const api = await openApi(t)
     const id = await afterAnOutage(api)

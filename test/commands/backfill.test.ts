@@ -235,6 +235,7 @@ describe('a backfill is refused', () => {
     const { parts, id } = await afterAnOutage(t)
     await parts.commands.updateJob({ id, schedule: { interval: { every: 1_000 } } }, caller)
     const errors = await refusalOf(parts, id, NOON - 10_000_001_000, NOON)
+    assert.equal((await refusalOf(parts, id, -62_167_219_200_000, NOON))[0]![0], 'TOO_MANY')
     assert.deepEqual(
       errors.map(([code, path]) => [code, path]),
       [['TOO_MANY', 'to']],
