@@ -41,6 +41,13 @@ test('what an operation costs, by its text', () => {
     ['{ previewSchedule(schedule: { interval: { every: "1s" } }, count: 500) { next } }', 1 + 500],
     ['{ previewSchedule(schedule: { interval: { every: "1s" } }) { next } }', 1 + 10],
     ['{ jobs(first: 10) { nodes { upcoming(count: 20) } } }', 1 + 10 * (1 + 20)],
+    ['{ run(id: "r") { logs(first: 1000) { nodes { seq } } } }', 1 + 1 + 1_000],
+    ['{ run(id: "r") { logs { edges { node { seq } } } } }', 1 + 1 + 50],
+    ['{ stats { total timeline(buckets: 30) { failed } } }', 10 + 30],
+    [
+      '{ job(by: { id: "j" }) { stats { total } audit(from: "2026-01-01T00:00:00Z", to: "2026-02-01T00:00:00Z") { missing } } }',
+      1 + 10 + 100,
+    ],
     // What is done costs more than what is read.
     ['mutation { triggerJob(input: { id: "j" }) { run { id } errors { code } } }', 10 + 1 + 2],
     ['subscription { jobRuns { cursor run { id job { name } } } }', 3],
