@@ -88,7 +88,7 @@ function endOf(key: PageKey | null): Instant | null {
 }
 
 function startOf(key: PageKey | null): Instant | null {
-  return typeof key?.value === 'number' ? key.value : null
+  return typeof key?.value === 'number' && Number.isSafeInteger(key.value) ? key.value : null
 }
 
 async function readOccurrences(

@@ -238,6 +238,20 @@ describe('a window', () => {
     )
   })
 
+  it('has a place for cursors that somebody made up', async (t) => {
+    const api = await openApi(t)
+    const id = await afterAnOutage(api)
+    const cursor = (...parts: unknown[]) => Buffer.from(JSON.stringify([`LEDGER.${id}`, ...parts])).toString('base64url')
+    for (const [after, first] of [
+      [cursor(at(2), 'x'), 'COALESCED 3..5 x3 run 6'],
+      [cursor(at(2) + 0.5, 'x'), 'RUN 1 run 1'],
+      [cursor(null, ''), 'RUN 1 run 1'],
+      [cursor(1e300, '1e300'), 'RUN 1 run 1'],
+      [cursor(0, String(at(5))), 'RUN 6 run 6'],
+    ] as const)
+      assert.equal(shown(await pageOf(api, id, NOON, at(10), { after }))[0], first)
+  })
+
   it('of another job or a cursor that is none is told', async (t) => {
     const api = await openApi(t)
     const id = await afterAnOutage(api)
