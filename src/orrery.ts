@@ -93,6 +93,7 @@ export function createOrrery(config: Config, log: Log): Orrery {
       })
       const presence = new Presence({
         store,
+        log,
         now,
         instance: { id: instanceId, roles: ROLES, host: hostname(), version: VERSION, capacity: config.concurrency },
         running: () => worker.running,

@@ -2,7 +2,7 @@ import type { Instant } from './instant.ts'
 import { dueAt } from './jitter.ts'
 import type { Job, Pause, Position } from './job.ts'
 import { endsAfter } from './maintenance.ts'
-import { type Gap, nthAfter, type Occurrences, occurrencesOf, within, without } from './occurrences.ts'
+import { firstOf, type Gap, type Occurrences, occurrencesOf, within, without } from './occurrences.ts'
 
 /** A job as things stand: what must be known to say what lies ahead of it. */
 export interface Standing {
@@ -47,19 +47,4 @@ function unpausedOf({ job, position, maintenance }: Standing): Occurrences {
 /** `since` and `until` themselves fire. */
 function gapOf({ since, until }: Pick<Pause, 'since' | 'until'>): Gap {
   return { after: since, upTo: until === null ? Number.POSITIVE_INFINITY : until - 1 }
-}
-
-/** The first `most` instants after `after`. Where they end is searched only when somebody asks. */
-function firstOf(all: Occurrences, after: Instant, most: number): Occurrences {
-  if (most <= 0) return NOTHING
-  let cut: Occurrences | null = null
-  const asked = () => {
-    cut ??= within(all, null, nthAfter(all, after, most))
-    return cut
-  }
-  return {
-    next: (from) => asked().next(from),
-    previous: (atOrBefore) => asked().previous(atOrBefore),
-    count: (from, upTo) => asked().count(from, upTo),
-  }
 }

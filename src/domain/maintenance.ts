@@ -31,7 +31,7 @@ export function pauseFrom(newest: Pause | null, pause: Omit<Pause, 'since'>, now
   return { pause: { ...pause, since }, forgetBefore: now - KEPT }
 }
 
-/** Ends the pause that stands; null: none does. An instant at this very moment fires. */
+/** Ends the pause that stands; null: none does. An instant at this very moment fires, unless it was decided before. */
 export function resumeAt(newest: Pause | null, now: Instant): MaintenanceWrite | null {
   return isPaused(newest, now) ? { pause: { ...newest, until: now }, forgetBefore: now - KEPT } : null
 }

@@ -121,23 +121,48 @@ function disjoint(gaps: readonly Gap[]): readonly Gap[] {
   return apart
 }
 
-/** The n-th instant strictly after `after` (the first is number 1), or null where there are fewer: found by counting, not by walking. */
-export function nthAfter(occurrences: Occurrences, after: Instant, n: number): Instant | null {
-  let low = after
-  let left = n
+/**
+ * Cuts a sequence down to its first `most` instants after `after`. Where they end is found by counting, not by walking, and no further
+ * ahead than somebody asks: the thousandth leap day is far away.
+ */
+export function firstOf(all: Occurrences, after: Instant, most: number): Occurrences {
+  let end: Instant | null = most > 0 ? null : after
+  let searchedUpTo = after
+  let left = most
   let width = DAY
-  let high = Math.min(low + width, LAST_INSTANT)
-  for (let count = occurrences.count(low, high); count < left; count = occurrences.count(low, high)) {
-    if (high === LAST_INSTANT) return null
-    left -= count
-    low = high
-    width *= 2
-    high = Math.min(low + width, LAST_INSTANT)
+  /** Afterwards the last instant is known, or lies after `instant`. */
+  const search = (instant: Instant) => {
+    for (const border = Math.min(instant, LAST_INSTANT); end === null && searchedUpTo < border; width *= 2) {
+      const upTo = Math.min(searchedUpTo + width, LAST_INSTANT)
+      const count = all.count(searchedUpTo, upTo)
+      if (count >= left) end = nthIn(all, searchedUpTo, upTo, left)
+      left -= count
+      searchedUpTo = upTo
+    }
+    return end ?? Number.POSITIVE_INFINITY
   }
-  // It lies in (low, high], and is the `left`-th there.
+  return {
+    next(from) {
+      const instant = all.next(Math.max(from, after))
+      return instant === null || instant > search(instant) ? null : instant
+    },
+    previous(atOrBefore) {
+      const instant = all.previous(Math.min(atOrBefore, search(atOrBefore)))
+      return instant === null || instant <= after ? null : instant
+    },
+    count(from, upTo) {
+      const [low, high] = [Math.max(from, after), Math.min(upTo, search(upTo))]
+      return high <= low ? 0 : all.count(low, high)
+    },
+  }
+}
+
+/** The n-th instant in (after, upTo], which holds as many or more. */
+function nthIn(all: Occurrences, after: Instant, upTo: Instant, n: number): Instant {
+  let [low, high, left] = [after, upTo, n]
   while (high - low > 1) {
     const middle = low + Math.floor((high - low) / 2)
-    const count = occurrences.count(low, middle)
+    const count = all.count(low, middle)
     if (count >= left) high = middle
     else {
       left -= count

@@ -1,9 +1,11 @@
 import type { Instant } from '../domain/instant.ts'
 import type { InstanceRow, Store } from '../engine/store/store.ts'
+import type { Log } from '../log.ts'
 import type { Service } from '../services.ts'
 
 export interface PresenceDeps {
-  readonly store: Store
+  readonly store: Pick<Store, 'registerInstance' | 'beatInstances' | 'removeInstances'>
+  readonly log: Pick<Log, 'warn'>
   readonly now: () => Instant
   readonly instance: Pick<InstanceRow, 'id' | 'roles' | 'host' | 'version' | 'capacity'>
   /** Attempts under way. */
@@ -12,25 +14,32 @@ export interface PresenceDeps {
   readonly alone: boolean
 }
 
-/** Tells everybody that this process is up, from before its first work until after its last. */
+/**
+ * Tells everybody that this process is up, from before its first work until after its last. It is told for information alone: a process
+ * that cannot tell (the disk is full) works all the same, and tells with a later beat.
+ */
 export class Presence implements Service {
   readonly name = 'presence'
   readonly #deps: PresenceDeps
+  #startedAt: Instant = 0
+  #registered = false
 
   constructor(deps: PresenceDeps) {
     this.#deps = deps
   }
 
   async start(): Promise<void> {
-    const { store, now, instance, running, alone } = this.#deps
-    const moment = now()
-    await store.registerInstance({ ...instance, startedAt: moment, lastSeenAt: moment, running: running() }, { alone })
+    this.#startedAt = this.#deps.now()
+    await this.beat().catch((error: unknown) => this.#deps.log.warn({ err: error }, 'could not tell that this process is up'))
   }
 
   /** Run every third of the lease, like the renewal of leases, so that both speak of the same life. */
   async beat(): Promise<void> {
-    const { store, now, instance, running } = this.#deps
-    await store.beatInstances([{ id: instance.id, lastSeenAt: now(), running: running() }])
+    const { store, now, instance, running, alone } = this.#deps
+    const life = { lastSeenAt: now(), running: running() }
+    if (this.#registered) await store.beatInstances([{ id: instance.id, ...life }])
+    else await store.registerInstance({ ...instance, startedAt: this.#startedAt, ...life }, { alone })
+    this.#registered = true
   }
 
   async stop(): Promise<void> {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { FIRST_INSTANT, LAST_INSTANT } from '../../src/domain/instantRange.ts'
-import { nthAfter, type Occurrences, occurrencesOf, occurrencesOfRevision, without } from '../../src/domain/occurrences.ts'
+import { firstOf, type Occurrences, occurrencesOf, occurrencesOfRevision, without } from '../../src/domain/occurrences.ts'
 import { at, cron, interval, once } from './scheduleFixtures.ts'
 
 const SECOND = 1_000
@@ -189,18 +189,30 @@ describe('gaps', () => {
   })
 })
 
-describe('the n-th instant', () => {
-  it('is the one that walking finds', () => {
+describe('the first few instants', () => {
+  it('are those that walking finds, and no others, whatever is asked first', () => {
     const schedules = [interval(7_777), cron('*/7 3-5 * * *', { timezone: 'Europe/Berlin' }), cron('0 0 29 2 *'), once(NOW + 1)]
+    const centuries = NOW + 200 * 365 * 86_400 * SECOND
     for (const schedule of schedules) {
-      const occurrences = occurrencesOf(schedule)
-      const walked = firstFew(occurrences, NOW, 60)
-      for (const n of [1, 2, 59, 60]) assert.equal(nthAfter(occurrences, NOW, n), walked[n - 1] ?? null, `${schedule.kind}, ${n}`)
+      const all = occurrencesOf(schedule)
+      for (const most of [0, 1, 2, 25]) {
+        const expected = firstFew(all, NOW, most)
+        const ofKind = `${schedule.kind}, ${most}`
+        assert.deepEqual(firstFew(firstOf(all, NOW, most), 0, 30), expected, ofKind)
+        assert.equal(firstOf(all, NOW, most).previous(centuries), expected.at(-1) ?? null, ofKind)
+        assert.equal(firstOf(all, NOW, most).count(0, centuries), expected.length, ofKind)
+        const last = expected.at(-1) ?? NOW
+        assert.equal(firstOf(all, NOW, most).next(last), null, ofKind)
+        assert.equal(firstOf(all, NOW, most).count(last, centuries), 0, ofKind)
+        assert.equal(firstOf(all, NOW, most).previous(NOW), null, ofKind)
+      }
     }
   })
 
-  it('is null where there are fewer', () => {
-    assert.equal(nthAfter(occurrencesOf(interval(10 * SECOND, { anchor: NOW, endAt: NOW + 50 * SECOND })), NOW, 6), null)
+  it('are all of them where there are fewer', () => {
+    const all = occurrencesOf(interval(10 * SECOND, { anchor: NOW, endAt: NOW + 50 * SECOND }))
+    assert.equal(firstOf(all, NOW, 6).count(NOW, LAST_INSTANT), 5)
+    assert.equal(firstOf(all, NOW, 6).previous(LAST_INSTANT), NOW + 50 * SECOND)
   })
 })
 

@@ -2,13 +2,20 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ROLES } from '../../src/engine/store/store.ts'
 import { Presence } from '../../src/worker/presence.ts'
-import { NOON, openParts } from '../support/parts.ts'
+import { keepingLog, NOON, openParts } from '../support/parts.ts'
 
 test('a process tells that it is up from its start, with every beat, until its stop', async (t) => {
   const { engine, clock } = await openParts(t)
   let running = 0
   const instance = { id: 'ins_a', roles: ROLES, host: 'h', version: '1.2.3', capacity: 64 }
-  const presence = new Presence({ store: engine.store, now: clock.now, instance, running: () => running, alone: true })
+  const presence = new Presence({
+    store: engine.store,
+    log: keepingLog().log as never,
+    now: clock.now,
+    instance,
+    running: () => running,
+    alone: true,
+  })
   const dead = { ...instance, id: 'ins_dead', startedAt: 0, lastSeenAt: NOON, running: 9 }
   await engine.store.registerInstance(dead, { alone: false })
 
@@ -20,4 +27,26 @@ test('a process tells that it is up from its start, with every beat, until its s
   assert.deepEqual(await engine.store.instances(0), [{ ...instance, startedAt: NOON, lastSeenAt: NOON + 10_000, running: 5 }])
   await presence.stop()
   assert.deepEqual(await engine.store.instances(0), [])
+})
+
+test('a process that cannot tell that it is up starts all the same, and tells with a later beat', async (t) => {
+  const { engine, clock } = await openParts(t)
+  const { entries, log } = keepingLog()
+  let full = true
+  const store = {
+    ...engine.store,
+    registerInstance: (...row: Parameters<typeof engine.store.registerInstance>) =>
+      full ? Promise.reject(new Error('the disk is full')) : engine.store.registerInstance(...row),
+  }
+  const instance = { id: 'ins_a', roles: ROLES, host: 'h', version: '1.2.3', capacity: 64 }
+  const presence = new Presence({ store, log: log as never, now: clock.now, instance, running: () => 1, alone: true })
+  await presence.start()
+  assert.deepEqual(
+    entries.map(({ level, message }) => [level, message]),
+    [['warn', 'could not tell that this process is up']],
+  )
+  full = false
+  clock.forward(10_000)
+  await presence.beat()
+  assert.deepEqual(await engine.store.instances(0), [{ ...instance, startedAt: NOON, lastSeenAt: NOON + 10_000, running: 1 }])
 })
