@@ -28,7 +28,7 @@ export async function backfillJob(context: CommandContext, input: BackfillInput,
     const now = context.now()
     const faults = windowFaults(input, now)
     if (faults.length > 0) return refused(...faults)
-    const job = await decideUpTo(context, input.id, now)
+    const job = await decide(context, input, now)
     if (job === null) return refused(noSuchJob(input.id))
 
     const search = {
@@ -60,11 +60,14 @@ function tooMany(what: string, accepted: string): UserError {
   return userError('TOO_MANY', ['to'], `The window has ${what}; accepted: at most ${accepted}. Give a shorter window.`)
 }
 
-/** Gives a verdict to every instant up to now, so that none of them is decided once more later. Answers the job; null: there is none. */
-async function decideUpTo(context: CommandContext, jobId: string, now: Instant): Promise<Job | null> {
-  const result = await context.store.changeJob<'gone'>(jobId, (current) => {
+/**
+ * Gives every instant of the window its verdict, so that none of them is decided once more later; as every command does, by deciding all
+ * up to now. Where the planner has passed the window nothing is decided before its time. Answers the job; null: there is none.
+ */
+async function decide(context: CommandContext, { id, to }: BackfillInput, now: Instant): Promise<Job | null> {
+  const result = await context.store.changeJob<'gone'>(id, (current) => {
     if (current === null) return { refuse: 'gone' }
-    const newest = current.position.completed ? null : occurrencesOf(current.job.schedule).previous(now)
+    const newest = current.position.completed ? null : occurrencesOf(current.job.schedule).previous(to)
     if (newest === null || newest <= current.position.plannedUntil) return { event: null, now }
     return { plan: closeUpToNow(current, now).plan, event: null, now }
   })

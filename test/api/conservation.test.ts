@@ -254,6 +254,6 @@ it('whatever happens to a job, each of its instants has one verdict, and the led
       while ((await api.scheduler.tick()) > 0);
       await life.lookAtAll()
     }),
-    { numRuns: 40 },
+    { numRuns: 30 },
   )
 })

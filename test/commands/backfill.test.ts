@@ -80,6 +80,20 @@ describe('a backfill', () => {
     assert.equal(await auditOf(parts, id), '14 planned, 0 missing, 0 duplicated')
   })
 
+  it('decides nothing before its time that lies behind the window', async (t) => {
+    const parts = await openParts(t)
+    const id = await parts.create({ schedule: { interval: { every: MINUTE, jitter: 59_000 } }, policies: { misfire: 'NONE' } })
+    parts.clock.instant = at(10)
+    await parts.scheduler.tick()
+    const before = (await parts.engine.store.job({ id }))!.position.plannedUntil
+    assert.equal(before, at(9), 'the jitter of minute 10 is not over')
+    await backfilled(parts, id, 3, 9)
+    assert.equal((await parts.engine.store.job({ id }))!.position.plannedUntil, before)
+    await backfilled(parts, id, 3, 10)
+    assert.equal((await parts.engine.store.job({ id }))!.position.plannedUntil, at(10))
+    assert.equal(await auditOf(parts, id), '10 planned, 0 missing, 0 duplicated')
+  })
+
   it('goes back beyond the creation of the job, with runs that the audit does not count', async (t) => {
     const { parts, id } = await afterAnOutage(t)
     const { created } = await backfilled(parts, id, -2, 1)
