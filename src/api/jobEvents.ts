@@ -1,5 +1,6 @@
 import type { JobChange } from '../domain/job.ts'
 import type { JobEvent } from '../stream/jobStream.ts'
+import { LIVE } from '../stream/liveSource.ts'
 import { builder, described } from './builder.ts'
 import { readingAnew } from './fresh.ts'
 import { JobType } from './job.ts'
@@ -69,7 +70,9 @@ builder.subscriptionField('jobChanges', (t) =>
     },
     subscribe: (_root, { filter, after, checkpoints }, context) => {
       const query = { filter: filter ? readJobFilter(filter, context) : null, after: after ?? null, checkpoints }
-      return readingAnew(context.jobStream.jobChanges(query), context)
+      const events = context.jobStream.jobChanges(query)
+      // Whoever shares executions makes a context for each event.
+      return Object.assign(readingAnew(events, context), { [LIVE]: events[LIVE] })
     },
     resolve: (event) => event,
   }),

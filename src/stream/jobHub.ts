@@ -17,8 +17,6 @@ export interface KnownJob {
   readonly lives: boolean
 }
 
-const PAGE = 100
-
 /**
  * Wakes those who follow the changes of jobs. The sequence of changes is mostly runs, so one small look of the hub tells whether it
  * moved for a job at all before anybody else looks; those who then read the same place share their looks. It holds no row.
@@ -28,6 +26,7 @@ export class JobHub {
   readonly #bus: Bus
   readonly #log: HubLog
   readonly #pollInterval: number
+  readonly #pageSize: number
   readonly #followers = new Set<JobFollower>()
   readonly #pages = new SharedLooks<readonly JobEventRow[]>()
   readonly #jobs = new SharedLooks<KnownJob | null>()
@@ -37,11 +36,12 @@ export class JobHub {
   #looking = false
   #again = false
 
-  constructor(store: Store, bus: Bus, log: HubLog, pollInterval: number) {
+  constructor(store: Store, bus: Bus, log: HubLog, { pollInterval, page }: { readonly pollInterval: number; readonly page: number }) {
     this.#store = store
     this.#bus = bus
     this.#log = log
     this.#pollInterval = pollInterval
+    this.#pageSize = page
   }
 
   get size(): number {
@@ -63,7 +63,7 @@ export class JobHub {
 
   /** A page of changes in (after, upTo]. */
   page(after: number, upTo: number): Promise<readonly JobEventRow[]> {
-    return this.#pages.answer(`${after} ${upTo}`, () => this.#store.jobChanges({ after, upTo, limit: PAGE }))
+    return this.#pages.answer(`${after} ${upTo}`, () => this.#store.jobChanges({ after, upTo, limit: this.#pageSize }))
   }
 
   job(id: string): Promise<KnownJob | null> {

@@ -6,8 +6,9 @@ import type { JobEventRow, JobRow, Store } from '../engine/store/store.ts'
 import { encodeCursor } from './cursor.ts'
 import type { HubLog } from './hub.ts'
 import { JobHub, type KnownJob } from './jobHub.ts'
+import { asSource, type LiveItem, type LiveReader, type Source } from './liveSource.ts'
 import { PullReader } from './pullReader.ts'
-import { resumeFrom } from './resume.ts'
+import { positionOf, startAt } from './resume.ts'
 
 export interface JobStreamQuery {
   /** Null: all jobs. */
@@ -35,9 +36,10 @@ export interface JobStream {
   /**
    * The place to start from is fixed by this call, not by the first `next()`. An `after` that cannot be resumed from rejects the first
    * `next()` with a StreamError. Cursors rise; every event that passes the filter is told.
+   * Whoever wants equal subscriptions told together takes its `[LIVE]` and does not iterate.
    */
-  jobChanges(query: JobStreamQuery): AsyncIterableIterator<JobEvent>
-  /** How many readers follow now. */
+  jobChanges(query: JobStreamQuery): Source<JobEvent>
+  /** How many readers follow now. Equal subscriptions that are told together have one. */
   readonly readers: number
 }
 
@@ -51,15 +53,22 @@ export interface JobStreamDeps {
   readonly pollInterval?: number
   /** Between two checkpoints, in milliseconds. */
   readonly checkpointInterval?: number
+  /** Changes asked from the store at once. */
+  readonly page?: number
 }
 
 export function createJobStream(deps: JobStreamDeps): JobStream {
-  const { store, bus, log, now = Date.now, pollInterval = SECOND, checkpointInterval = 30 * SECOND } = deps
-  const hub = new JobHub(store, bus, log, pollInterval)
+  const { store, bus, log, now = Date.now, pollInterval = SECOND, checkpointInterval = 30 * SECOND, page = 100 } = deps
+  const hub = new JobHub(store, bus, log, { pollInterval, page })
+  const reading = { store, hub, now, checkpointInterval }
   return {
-    jobChanges(query) {
-      const start = query.after === null ? store.streamHead() : resumeFrom(store, query.after, store.jobStreamFloor())
-      return new JobReader({ store, hub, now, checkpointInterval }, query, start)
+    jobChanges({ filter, after, checkpoints }) {
+      const start = startAt(store, after, () => store.jobStreamFloor())
+      // Where nobody ever reads, nobody hears of a cursor that is not good either.
+      start.catch(() => {})
+      const open = () => new JobReader(reading, filter, { checkpoints, caughtUp: false }, positionOf(start))
+      const read = (from: number) => new JobReader(reading, filter, { checkpoints, caughtUp: true }, Promise.resolve(from))
+      return asSource(open, { start, startArgument: 'after', checkpoints, read })
     },
     get readers() {
       return hub.size
@@ -74,63 +83,98 @@ interface Reading {
   readonly checkpointInterval: number
 }
 
-/** A row of the store, or a checkpoint that is due. */
-type Told = JobEventRow | 'CHECKPOINT'
+/** A row of the store, or what is told of the place alone. */
+type Told = JobEventRow | 'CHECKPOINT' | 'CAUGHT_UP'
 
-class JobReader extends PullReader<Told, JobEvent> {
+/** What a reader is told besides changes. */
+interface Notices {
+  /** A checkpoint when caught up, and at every interval. */
+  readonly checkpoints: boolean
+  /** That it has caught up. */
+  readonly caughtUp: boolean
+}
+
+class JobReader extends PullReader<Told, LiveItem<JobEvent>> implements LiveReader<JobEvent> {
   readonly #deps: Reading
-  readonly #query: JobStreamQuery
+  readonly #filter: JobFilter | null
+  readonly #notices: Notices
   readonly #start: Promise<number>
-  /** All changes up to here have been read. */
   #position = 0
+  #caughtUp = false
+  /** All changes up to here have been read, though perhaps not told. */
+  #read = 0
+  #noticeOwed: boolean
   #checkpointOwed: boolean
   #checkpointAt = 0
 
-  constructor(deps: Reading, query: JobStreamQuery, start: Promise<number>) {
+  /** `start`: the position after which it reads. */
+  constructor(deps: Reading, filter: JobFilter | null, notices: Notices, start: Promise<number>) {
     super()
     this.#deps = deps
-    this.#query = query
+    this.#filter = filter
+    this.#notices = notices
     this.#start = start
-    this.#checkpointOwed = query.checkpoints
-    // Where nobody ever pulls, nobody hears of a cursor that is not good either.
-    start.catch(() => {})
+    this.#noticeOwed = notices.caughtUp
+    this.#checkpointOwed = notices.checkpoints
+  }
+
+  get position(): number {
+    return this.#position
+  }
+
+  get caughtUp(): boolean {
+    return this.#caughtUp
   }
 
   tick(): void {
-    if (!this.#query.checkpoints || performance.now() - this.#checkpointAt < this.#deps.checkpointInterval) return
+    if (!this.#notices.checkpoints || performance.now() - this.#checkpointAt < this.#deps.checkpointInterval) return
     this.#checkpointOwed = true
     this.wake()
   }
 
   protected async open(): Promise<void> {
-    this.#position = await this.#start
+    this.#read = await this.#start
+    this.#position = this.#read
     // Before the first read: no change falls between.
     if (!this.ended) this.#deps.hub.add(this)
   }
 
   protected async read(): Promise<readonly Told[]> {
     const head = await this.#deps.store.streamHead()
-    const rows = head > this.#position ? await this.#deps.hub.page(this.#position, head) : []
-    this.#position = rows.at(-1)?.cursor ?? Math.max(head, this.#position)
-    if (rows.length > 0 || !this.#checkpointOwed) return rows
-    this.#checkpointOwed = false
-    this.#checkpointAt = performance.now()
-    return ['CHECKPOINT']
+    const rows = head > this.#read ? await this.#deps.hub.page(this.#read, head) : []
+    this.#read = rows.at(-1)?.cursor ?? Math.max(head, this.#read)
+    if (rows.length > 0) return rows
+    // The page before this one was told to its end, and nothing came after it.
+    this.#position = this.#read
+    this.#caughtUp = true
+    if (this.#checkpointOwed) return ['CHECKPOINT']
+    return this.#noticeOwed ? ['CAUGHT_UP'] : []
   }
 
-  protected async deliver(told: Told): Promise<JobEvent | null> {
-    if (told === 'CHECKPOINT') {
-      return { cursor: this.#cursor(this.#position), at: this.#deps.now(), change: null, jobId: null, job: null, matches: null }
-    }
+  protected async deliver(told: Told): Promise<LiveItem<JobEvent> | null> {
+    if (typeof told === 'string') return this.#notice(told)
     const known = await this.#deps.hub.job(told.jobId)
-    const verdict = judge(told, known, this.#query.filter, this.#deps.now())
-    if (verdict === 'NOTHING_OF_IT') return null
+    const verdict = judge(told, known, this.#filter, this.#deps.now())
     const { cursor, at, change, jobId } = told
-    return { cursor: this.#cursor(cursor), at, change, jobId, job: known?.lives ? known.row : null, matches: verdict === 'MATCHES' }
+    this.#position = cursor
+    if (verdict === 'NOTHING_OF_IT') return null
+    const job = known?.lives ? known.row : null
+    const event = { cursor: this.#cursor(cursor), at, change, jobId, job, matches: verdict === 'MATCHES' }
+    return { kind: 'EVENT', position: cursor, event }
   }
 
   protected close(): void {
     this.#deps.hub.remove(this)
+  }
+
+  #notice(kind: 'CHECKPOINT' | 'CAUGHT_UP'): LiveItem<JobEvent> {
+    const position = this.#position
+    this.#noticeOwed = false
+    if (kind === 'CAUGHT_UP') return { kind, position }
+    this.#checkpointOwed = false
+    this.#checkpointAt = performance.now()
+    const event = { cursor: this.#cursor(position), at: this.#deps.now(), change: null, jobId: null, job: null, matches: null }
+    return { kind, position, event }
   }
 
   #cursor(position: number): string {

@@ -46,3 +46,36 @@ export type LiveItem<Event> =
 export function isLive(source: object): source is LiveSource<unknown> {
   return LIVE in source
 }
+
+/** A source that each may iterate for itself as well. */
+export type Source<Event> = AsyncIterableIterator<Event> & LiveSource<Event>
+
+/**
+ * Iterated, it is told by a reader of its own, that `open` makes. Nothing is made before the first `next()`: a source that is told together
+ * with others is not iterated.
+ * Written by hand: a generator would not clean up where `return()` comes before the first `next()`.
+ */
+export function asSource<Event>(open: () => LiveReader<Event>, live: Live<Event>): Source<Event> {
+  let reader: LiveReader<Event> | null = null
+  let left = false
+  return {
+    [LIVE]: live,
+    async next() {
+      while (!left) {
+        reader ??= open()
+        const result = await reader.next()
+        if (result.done === true) break
+        if (result.value.kind !== 'CAUGHT_UP') return { done: false, value: result.value.event }
+      }
+      return { done: true, value: undefined }
+    },
+    async return() {
+      left = true
+      reader?.return()
+      return { done: true, value: undefined }
+    },
+    [Symbol.asyncIterator]() {
+      return this
+    },
+  }
+}

@@ -1,12 +1,24 @@
 import type { Store } from '../engine/store/store.ts'
 import { decodeCursor, encodeCursor } from './cursor.ts'
 import { StreamError } from './errors.ts'
+import type { Start } from './liveSource.ts'
+
+/** Where a stream starts: after a cursor, or with what happens next. `floor`: the lowest position that it can be resumed from. */
+export async function startAt(store: Store, after: string | null, floor: () => Promise<number>): Promise<Start> {
+  if (after === null) return { position: await store.streamHead(), behind: false }
+  const position = await resumeFrom(store, after, floor())
+  return { position, behind: position < (await store.streamHead()) }
+}
+
+export async function positionOf(start: Promise<Start>): Promise<number> {
+  return (await start).position
+}
 
 /**
  * The position after which a stream goes on from a cursor. `floor`: the lowest that it can be resumed from.
  * @throws StreamError CURSOR_INVALID or CURSOR_EXPIRED
  */
-export async function resumeFrom(store: Store, cursor: string, floor: Promise<number>): Promise<number> {
+async function resumeFrom(store: Store, cursor: string, floor: Promise<number>): Promise<number> {
   const position = decodeCursor(store.databaseId, cursor)
   const [head, lowest] = await Promise.all([store.streamHead(), floor])
   if (position > head) {

@@ -5,8 +5,8 @@ import type { Bus } from '../engine/bus/bus.ts'
 import type { RunRow, Store } from '../engine/store/store.ts'
 import { encodeCursor } from './cursor.ts'
 import { Hub, type HubLog } from './hub.ts'
-import { LIVE, type Live, type LiveReader, type LiveSource, type Start } from './liveSource.ts'
-import { resumeFrom } from './resume.ts'
+import { asSource, type Live, type LiveReader, type Source } from './liveSource.ts'
+import { positionOf, startAt } from './resume.ts'
 import { type ReaderLimits, type RunChange, type RunFilter, RunReader } from './runReader.ts'
 
 export interface RunStreamQuery {
@@ -44,7 +44,7 @@ export interface RunStream {
   readonly readers: number
 }
 
-export type RunSource = AsyncIterableIterator<RunEvent> & LiveSource<RunEvent>
+export type RunSource = Source<RunEvent>
 
 export interface RunStreamDeps {
   readonly store: Store
@@ -66,17 +66,11 @@ export function createRunStream({ store, bus, log, now = Date.now, pollInterval 
   const reading = { store, hub, limits: { ...LIMITS, ...limits }, now: () => performance.now() }
 
   function jobRuns({ after, checkpoints, ...filter }: RunStreamQuery): RunSource {
-    const start = startAt(store, after)
+    const start = startAt(store, after, () => store.streamFloor())
     // Where nobody ever reads, nobody hears of a cursor that is not good either.
     start.catch(() => {})
-    const events = () =>
-      new RunReader(
-        reading,
-        filter,
-        { checkpoints, caughtUp: false },
-        start.then(({ position }) => position),
-      )
-    return asSource(events, { start, startArgument: 'after', checkpoints, read: readFrom(filter, checkpoints) }, toEvent)
+    const open = () => asLiveReader(new RunReader(reading, filter, { checkpoints, caughtUp: false }, positionOf(start)), toEvent)
+    return asSource(open, { start, startArgument: 'after', checkpoints, read: readFrom(filter, checkpoints) })
   }
 
   function readFrom(filter: RunFilter, checkpoints: boolean): Live<RunEvent>['read'] {
@@ -92,38 +86,6 @@ export function createRunStream({ store, bus, log, now = Date.now, pollInterval 
     position: async () => encodeCursor(store.databaseId, await store.streamHead()),
     get readers() {
       return hub.size
-    },
-  }
-}
-
-async function startAt(store: Store, after: string | null): Promise<Start> {
-  if (after === null) return { position: await store.streamHead(), behind: false }
-  const position = await resumeFrom(store, after, store.streamFloor())
-  return { position, behind: position < (await store.streamHead()) }
-}
-
-/**
- * Nothing is made before the first `next()`: a source that is told together with others is not iterated.
- * Written by hand: a generator would not clean up where `return()` comes before the first `next()`.
- */
-function asSource(open: () => RunReader, live: Live<RunEvent>, toEvent: (change: RunChange) => RunEvent): RunSource {
-  let reader: RunReader | null = null
-  let left = false
-  return {
-    [LIVE]: live,
-    async next() {
-      if (left) return { done: true, value: undefined }
-      reader ??= open()
-      const result = await reader.next()
-      return result.done === true ? { done: true, value: undefined } : { done: false, value: toEvent(result.value) }
-    },
-    async return() {
-      left = true
-      await reader?.return()
-      return { done: true, value: undefined }
-    },
-    [Symbol.asyncIterator]() {
-      return this
     },
   }
 }
