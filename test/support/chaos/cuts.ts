@@ -98,7 +98,7 @@ class Cut {
     this.filter = filter
     this.#random = random
     this.#proxy = new CuttingProxy(process.url)
-    this.follower = new Follower({ url: async () => (random.chance(0.5) ? this.#proxy.url : process.url()), after, filter })
+    this.follower = new Follower({ url: process.url, via: () => (random.chance(0.6) ? this.#proxy.url : null), after, filter })
   }
 
   async start(): Promise<void> {

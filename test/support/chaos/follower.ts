@@ -25,6 +25,8 @@ export interface StreamFilter {
 export interface FollowerOptions {
   /** Where the product answers now; asked before each connection. */
   readonly url: () => Promise<string>
+  /** Where to connect instead of there, such as a proxy; null: straight. */
+  readonly via?: () => string | null
   readonly after: string
   readonly filter?: StreamFilter
 }
@@ -84,6 +86,8 @@ export class Follower {
 
   /** Resolves when everything up to `cursor` was told, or throws after `timeout` ms. */
   async reaches(cursor: string, timeout: number): Promise<void> {
+    // A connection that stands is told by a checkpoint every 30 s only; a new one as soon as it has caught up.
+    if (this.position < positionOf(cursor)) this.cut()
     const deadline = Date.now() + timeout
     while (this.position < positionOf(cursor)) {
       if (Date.now() > deadline)
@@ -108,15 +112,24 @@ export class Follower {
     const opened = (socket: WebSocket): void => {
       this.#socket = socket
     }
+    const failed = ({ message }: Error): void => {
+      if (/response: 4\d\d/.test(message)) this.problems.push(`the connection was refused: ${message}`)
+    }
     class Ours extends WebSocket {
       constructor(address: string, protocols?: string | string[]) {
-        super(address, protocols)
+        // On the loopback the product answers to its own name alone, whatever stands between.
+        super(address, protocols, { headers: { host: new URL(url).host } })
         opened(this)
-        this.on('error', () => {})
+        this.on('error', failed)
       }
     }
     this.connections += 1
-    const client = createClient({ url: url.replace(/^http/, 'ws'), webSocketImpl: Ours, retryAttempts: 0, lazy: true })
+    const client = createClient({
+      url: (this.#options.via?.() ?? url).replace(/^http/, 'ws'),
+      webSocketImpl: Ours,
+      retryAttempts: 0,
+      lazy: true,
+    })
     try {
       const variables = { filter: this.#options.filter ?? null, after: this.cursor }
       for await (const { data, errors } of client.iterate<{ jobRuns: RunEvent }>({ query: WATCH, variables })) {
