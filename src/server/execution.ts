@@ -1,5 +1,4 @@
 import {
-  BREAK,
   type DocumentNode,
   type ExecutionArgs,
   type ExecutionResult,
@@ -20,9 +19,10 @@ import {
   isObjectType,
   type OperationDefinitionNode,
   type SelectionSetNode,
-  visit,
 } from 'graphql'
 import { collectFields } from 'graphql/execution/collectFields.js'
+import { lookAt } from './plannable.ts'
+import { inTurnToCome, isTurnOver } from './turns.ts'
 
 // graphql-js looks at the schema and the document anew for every field of every row, which is two thirds of the cost of a list. Here
 // that is done once a document: what is left for a row is to call its resolvers. Only what goes well is answered this way. At the
@@ -40,28 +40,38 @@ export interface Execution {
 
 /** Executes operations as graphql-js does, to the letter. Rejects where graphql-js rejects or the context cannot be made. */
 export function createExecutor(schema: GraphQLSchema): (execution: Execution) => Promise<ExecutionResult> {
-  const plans = new WeakMap<DocumentNode, Plan | null>()
+  const plannings = new WeakMap<DocumentNode, Planning | null>()
 
-  function planOf(document: DocumentNode): Plan | null {
-    let plan = plans.get(document)
+  function planningOf(document: DocumentNode): Planning | null {
+    let planning = plannings.get(document)
+    if (planning === undefined) {
+      const found = lookAt(document)
+      planning = found && { conditions: found.conditions, plans: new Map(), room: { fields: 2 * found.fields + SOME_FIELDS } }
+      plannings.set(document, planning)
+    }
+    return planning
+  }
+
+  function planFor(document: DocumentNode, { conditions, plans, room }: Planning, variables: Record<string, unknown>): Plan {
+    const key = conditions.map((name) => String(variables[name])).join()
+    let plan = plans.get(key)
     if (plan === undefined) {
-      const fields = countFields(document)
-      plan = fields === null ? null : new Plan(schema, document, 2 * fields + SOME_FIELDS)
-      plans.set(document, plan)
+      plan = new Plan(schema, document, room, variables)
+      plans.set(key, plan)
     }
     return plan
   }
 
   async function tryPlanned({ document, operation, variables, rootValue, context }: Execution): Promise<ExecutionResult | null> {
-    const plan = operation.operation === 'mutation' ? null : planOf(document)
-    if (plan === null) return null
+    const planning = operation.operation === 'mutation' ? null : planningOf(document)
+    if (planning === null) return null
     const { coerced } = getVariableValues(schema, operation.variableDefinitions ?? [], variables)
     if (coerced === undefined) return null
-    const attempt = new Attempt(plan, operation, coerced, rootValue, context())
+    const attempt = new Attempt(planFor(document, planning, coerced), operation, coerced, rootValue, context())
     try {
       return { data: await attempt.data() }
     } catch (error) {
-      if (error instanceof Unplanned) plans.set(document, null)
+      if (error instanceof Unplanned) plannings.set(document, null)
       return null
     }
   }
@@ -73,25 +83,16 @@ function argsOf(schema: GraphQLSchema, { document, operation, variables, rootVal
   return { schema, document, operationName: operation.name?.value, variableValues: variables, rootValue, contextValue: context() }
 }
 
-/**
- * How many fields a document asks for; null where it has something that is left to graphql-js: directives may make selections depend on
- * variables, and introspection is rare and large.
- */
-function countFields(document: DocumentNode): number | null {
-  let fields: number | null = 0
-  const leave = () => {
-    fields = null
-    return BREAK
-  }
-  visit(document, {
-    Directive: leave,
-    Field({ name, alias }) {
-      if (name.value === '__schema' || name.value === '__type' || alias?.value === '__proto__') return leave()
-      fields!++
-      return undefined
-    },
-  })
-  return fields
+/** The plans of a document, by the values of the variables that its selections depend on. */
+interface Planning {
+  readonly conditions: readonly string[]
+  readonly plans: Map<string, Plan>
+  readonly room: Room
+}
+
+/** How many fields the plans of a document may still take together. */
+interface Room {
+  fields: number
 }
 
 /** The document asks for something that only graphql-js answers. */
@@ -120,17 +121,20 @@ interface PlannedField {
 /**
  * What a document asks of each type of object, found out when it is first needed and then kept as long as the document. A selection is
  * one wherever the fragment that it stands in is spread, so that nested fragments do not multiply; what many selections spread does, and
- * `mostFields` sets its end: plans must not take more memory than documents are counted for.
+ * `room` sets its end: plans must not take more memory than documents are counted for.
  */
 class Plan {
   readonly schema: GraphQLSchema
   readonly fragments: Record<string, FragmentDefinitionNode> = Object.create(null)
   readonly #fields = new Map<SelectionSetNode, Map<GraphQLObjectType, readonly PlannedField[]>>()
-  #room: number
+  readonly #room: Room
+  /** Only those count that its selections depend on. */
+  readonly #variables: Record<string, unknown>
 
-  constructor(schema: GraphQLSchema, document: DocumentNode, mostFields: number) {
+  constructor(schema: GraphQLSchema, document: DocumentNode, room: Room, variables: Record<string, unknown>) {
     this.schema = schema
-    this.#room = mostFields
+    this.#room = room
+    this.#variables = variables
     for (const definition of document.definitions) {
       if (definition.kind === 'FragmentDefinition') this.fragments[definition.name.value] = definition
     }
@@ -140,8 +144,8 @@ class Plan {
     const known = this.#fields.get(selection)?.get(type)
     if (known !== undefined) return known
     const fields = this.#plan(type, selection)
-    this.#room -= fields.length
-    if (this.#room < 0) throw new Unplanned()
+    this.#room.fields -= Math.max(1, fields.length)
+    if (this.#room.fields < 0) throw new Unplanned()
     const byType = this.#fields.get(selection) ?? new Map()
     this.#fields.set(selection, byType.set(type, fields))
     return fields
@@ -149,7 +153,7 @@ class Plan {
 
   #plan(parentType: GraphQLObjectType, selection: SelectionSetNode): readonly PlannedField[] {
     const definitions = parentType.getFields()
-    return [...collectFields(this.schema, this.fragments, {}, parentType, selection)].map(([key, nodes]) => {
+    return [...collectFields(this.schema, this.fragments, this.#variables, parentType, selection)].map(([key, nodes]) => {
       const { name, selectionSet } = nodes[0]!
       // Two selections would have to be made one.
       if (nodes.length > 1 && selectionSet !== undefined) throw new Unplanned()
@@ -161,7 +165,10 @@ class Plan {
   }
 }
 
-/** A plan may have twice the fields of its document and some: a few types that share a selection, a fragment spread here and there. */
+/**
+ * Plans may have twice the fields of their document and some: a few types that share a selection, a fragment spread here and there, both
+ * values of a condition.
+ */
 const SOME_FIELDS = 50
 
 const NO_ARGUMENTS = Object.freeze({})
@@ -239,8 +246,16 @@ class Attempt {
       definition.resolve === undefined
         ? defaultOf(source, definition.name)
         : definition.resolve(source, args, this.context, this.infoOf(field, path))
-    return isPromise(value) ? value.then((settled) => complete(settled, field, path, this)) : complete(value, field, path, this)
+    return isPromise(value) ? completeLater(value, complete, field, path, this) : complete(value, field, path, this)
   }
+}
+
+/** Below a promise lies what is long: each is completed by itself, in this turn of the loop where there is time left in it. */
+function completeLater(value: Promise<unknown>, complete: Complete, field: PlannedField, path: Path, attempt: Attempt): Promise<unknown> {
+  return value.then((settled) => {
+    const completed = () => complete(settled, field, path, attempt)
+    return isTurnOver() ? inTurnToCome(completed) : completed()
+  })
 }
 
 /** What a field without a resolver answers: the property of its name. One that is a function is graphql-js's to call. */
@@ -285,9 +300,7 @@ function listCompleter(complete: Complete): Complete {
     try {
       const answer = (value as unknown[]).map((item, index) => {
         const place = { prev: path, key: index, typename: undefined }
-        const done = isPromise(item)
-          ? item.then((settled) => complete(settled, field, place, attempt))
-          : complete(item, field, place, attempt)
+        const done = isPromise(item) ? completeLater(item, complete, field, place, attempt) : complete(item, field, place, attempt)
         if (isPromise(done)) pending.push(done)
         return done
       })

@@ -189,3 +189,59 @@ test('a document whose fragments would make its plan far larger than itself is a
   assert.deepEqual(answers, [expected, expected])
   assert.equal(planned, false)
 })
+
+test('selections that depend on variables are planned for each of their values, and many of them are left', async () => {
+  const document = parse(
+    'query ($s: Boolean!, $t: Boolean = true) { text @skip(if: $s) soon @include(if: $s) { text } ...F @skip(if: $t) later @include(if: true) } fragment F on Query { list }',
+  )
+  for (const variables of [{ s: true }, { s: false }, { s: true, t: false }, { s: false, t: true }]) {
+    const { expected, answers, planned } = await both(document, variables)
+    assert.deepEqual(answers, [expected, expected])
+    assert.ok(planned, JSON.stringify(variables))
+  }
+  const names = Array.from({ length: 10 }, (_, i) => `c${i}`)
+  const many = parse(
+    `query (${names.map((name) => `$${name}: Boolean!`).join(' ')}) { ${names.map((name) => `${name}: text @skip(if: $${name})`).join(' ')} }`,
+  )
+  const operation = getOperationAST(many)!
+  const executor = createExecutor(schema)
+  for (let bits = 0; bits < 1_024; bits++) {
+    const variables = Object.fromEntries(names.map((name, i) => [name, (bits & (1 << i)) === 0]))
+    const { data } = await executor({ document: many, operation, variables, rootValue: 0, context: () => ({ n: 7 }) })
+    assert.deepEqual(
+      Object.keys(data!),
+      names.filter((name) => !variables[name]),
+    )
+  }
+})
+
+test('a large answer leaves turns of the loop to others', async () => {
+  const large = buildSchema('type Query { items: [Query!]! one: Query! work: Int! }')
+  const { items, one, work } = large.getQueryType()!.getFields()
+  items!.resolve = () => Array.from({ length: 100 }, () => ({}))
+  one!.resolve = async () => ({})
+  work!.resolve = () => {
+    const end = performance.now() + 1
+    while (performance.now() < end);
+    return 1
+  }
+  const document = parse('{ items { one { work } } }')
+  let turns = 0
+  let going = true
+  const turn = (): void => {
+    turns++
+    if (going) setImmediate(turn)
+  }
+  setImmediate(turn)
+  const { data } = await createExecutor(large)({
+    document,
+    operation: getOperationAST(document)!,
+    variables: {},
+    rootValue: null,
+    context: () => null,
+  })
+  going = false
+  assert.equal((data!.items as { one: { work: number } }[]).filter((item) => item.one.work === 1).length, 100)
+  // 100 ms of work, at most 8 of them and the one under way in a turn.
+  assert.ok(turns >= 8, `${turns} turns`)
+})
