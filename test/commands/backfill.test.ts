@@ -64,6 +64,16 @@ describe('a backfill', () => {
     assert.equal(await auditOf(parts, id), '10 planned, 0 missing, 0 duplicated')
   })
 
+  it('asked for several times at once makes each run once, while the planner goes on', async (t) => {
+    const { parts, id } = await afterAnOutage(t)
+    parts.clock.instant = at(400)
+    const calls = [1, 1, 200].map((from) => parts.commands.backfillJob({ id, from: at(from), to: at(399), overlap: 'ALLOW_ALL' }, caller))
+    const answers = await Promise.all([...calls, parts.scheduler.tick()])
+    const created = answers.flatMap((answer) => (typeof answer === 'object' && answer.ok ? answer.value.created : []))
+    assert.deepEqual([created.length, new Set(created).size], [398, 398], 'all but minute 10, which has one')
+    assert.equal(await auditOf(parts, id), '400 planned, 0 missing, 0 duplicated')
+  })
+
   it('leaves instants whose run was removed by age', async (t) => {
     const { parts, id } = await afterAnOutage(t)
     parts.tamper(`UPDATE "Verdict" SET verdict = 'RUN', reason = NULL`)
