@@ -18,6 +18,7 @@ const ACTIONS = {
   payload: 6,
   cancel: 10,
   retry: 4,
+  backfill: 3,
   stopAll: 0.3,
   goOn: 0.3,
   rerun: 8,
@@ -111,6 +112,11 @@ export class RandomCaller {
       case 'retry':
       case 'rerun':
         return this.#toSomeRun(action)
+      case 'backfill': {
+        const to = Date.now() - random.int(0, 60_000)
+        const window = { from: new Date(to - random.int(0, 30_000)).toISOString(), to: new Date(to).toISOString() }
+        return void (await this.#mutate('backfillJob', 'BackfillJobInput', 'planned created', { id, ...window }))
+      }
       case 'stopAll':
       case 'goOn':
         return this.#maintain(action)

@@ -185,6 +185,7 @@ class World {
       payload: 5,
       cancel: 12,
       retry: 5,
+      backfill: 4,
       stopAll: 0.5,
       goOn: 0.5,
       rerun: 6,
@@ -225,6 +226,10 @@ class World {
       }
       case 'retry':
         return this.#answered(kind, await commands.retryRunNow({ id: this.#runs.length === 0 ? 'run_0' : random.pick(this.#runs) }, caller))
+      case 'backfill': {
+        const to = now - random.int(0, 300_000)
+        return this.#answered(kind, await commands.backfillJob({ id, from: to - random.int(0, 120_000), to }, caller))
+      }
       case 'stopAll': {
         const until = random.chance(0.8) ? now + random.int(1_000, 60_000) : null
         return this.#answered(kind, await commands.pauseScheduling({ note: 'Everybody stops.', until }, caller))
