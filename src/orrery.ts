@@ -145,6 +145,8 @@ export function createOrrery(config: Config, log: Log): Orrery {
         ),
       )
       await begin(server)
+      // Not before: a start need not wait for what the first HTTP request would, and that request shall not either.
+      performers.warmUp().catch((error: unknown) => log.error({ err: error }, 'what HTTP targets need could not be loaded'))
       log.info({ url: server.url, instanceId, version: VERSION, database: config.databaseUrl }, 'ready')
       return { url: server.url }
     },
@@ -164,7 +166,8 @@ function closing(name: string, close: () => Promise<void>): Service {
 }
 
 async function readiness(engine: Engine, scheduler: Scheduler, worker: Worker): Promise<Record<string, 'ok' | string>> {
-  const database = await engine.store.streamHead().then(
+  // Every process writes now and then, if only that it is up: a disk that is full shows without anybody's doing, and so does its end.
+  const database = await engine.store.check().then(
     () => 'ok',
     (error: unknown) => (error instanceof Error ? error.message : String(error)),
   )

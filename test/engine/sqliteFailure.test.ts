@@ -111,6 +111,25 @@ describe('a full disk', () => {
     assert.deepEqual(db.prepare('SELECT sum(succeeded) AS succeeded FROM "JobMinute" WHERE "jobId" = ?').get(job.id), { succeeded: 1 })
     assert.equal(await statusOf(store, held!.id), 'QUEUED')
   })
+
+  it('shows in the check of the store from the write that failed until one succeeds, though reading goes on', async (t) => {
+    const { db, store } = openStore(t)
+    const job = await createJob(store)
+    await store.check()
+    const makeRoom = fillDisk(db)
+    await store.check()
+    const write = () => changeJob(store, job.id, (current) => ({ runs: [manualRunOf(current, { payload: large })] }))
+    await assert.rejects(write(), isAway)
+    await assert.rejects(store.check(), isAway)
+    assert.notEqual(await store.job({ id: job.id }), null)
+    await assert.rejects(
+      changeJob(store, job.id, () => assert.fail("the caller's own")),
+      assert.AssertionError,
+    )
+    makeRoom()
+    await write()
+    await store.check()
+  })
 })
 
 describe('a database that somebody else holds', () => {
@@ -136,6 +155,7 @@ describe('a closed store', () => {
     await assert.rejects(store.createJobs([newJobOf()]), isAway)
     await assert.rejects(store.job({ name: 'last' }), isAway)
     await assert.rejects(store.countRuns(allRuns), isAway)
+    await assert.rejects(store.check(), isAway)
     const again = new Database(db.name, { readonly: true })
     assert.deepEqual(again.prepare('SELECT name FROM "Job"').all(), [{ name: 'last' }])
     again.close()

@@ -207,6 +207,8 @@ export interface Store {
   setting(name: string): Promise<string | null>
   /** Stores `value` where `name` has none; answers what now stands there. */
   settleSetting(name: string, value: string): Promise<string>
+  /** Resolves where the record can be read and its newest write was stored; rejects with StoreUnavailable where not. */
+  check(): Promise<void>
   close(): Promise<void>
 }
 

@@ -27,17 +27,25 @@ export interface HttpOptions {
 }
 
 export interface HttpPerformer extends Performer<HttpTarget> {
+  /** Loads what the first request needs, so that it goes out at its instant like any other. */
+  warmUp(): Promise<void>
   close(): Promise<void>
 }
 
 /** Performs HTTP targets: one signed request, redirects within its origin followed, success by `expectStatus`. */
 export function createHttpPerformer(options: HttpOptions): HttpPerformer {
   let connections: Promise<Agent> | null = null
+  const open = (): Promise<Agent> => {
+    connections ??= openConnections(options.guard, options.resolve)
+    return connections
+  }
   return {
     async perform(target, context) {
       if (context.signal.aborted) return CANCELLED
-      connections ??= openConnections(options.guard, options.resolve)
-      return performRequest(target, context, await connections, options)
+      return performRequest(target, context, await open(), options)
+    },
+    async warmUp() {
+      await open()
     },
     async close() {
       await (await connections)?.destroy()

@@ -41,7 +41,7 @@ const CONNECT_TIMEOUT = 10_000
  * addresses are checked, and the socket is connected to one of these very addresses.
  */
 export async function openConnections(guard: AddressGuard, resolve: ResolveName): Promise<Agent> {
-  // Loaded with the first request: it weighs more than the rest of a small process.
+  // Loaded when it is first needed: it takes longer than the rest of a start.
   const { Agent, buildConnector } = await import('undici')
   const checked = async (host: string) => {
     const addresses = await resolve(host)

@@ -34,6 +34,8 @@ export interface TargetPerformers {
   readonly command: Performer<CommandTarget>
   readonly handlers: readonly HandlerDescription[]
   readonly rules: TargetRules
+  /** Loads what the start could do without, before an instant has to wait for it. */
+  warmUp(): Promise<void>
   /** Ends connections, threads and processes at once: attempts under way must have ended, or are interrupted. */
   close(): Promise<void>
 }
@@ -57,6 +59,7 @@ export async function createPerformers(options: PerformersOptions): Promise<Targ
     command: createCommandPerformer(commands),
     handlers: handlers.list,
     rules: createTargetRules({ guard, resolve, commands, handlers }),
+    warmUp: () => http.warmUp(),
     async close() {
       await Promise.all([http.close(), hosts.close()])
     },

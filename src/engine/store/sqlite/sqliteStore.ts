@@ -215,6 +215,10 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
         settleSetting.run(name, value)
         return reads.setting(name)!
       }),
+    async check() {
+      await reading(() => reads.setting('databaseId'))
+      if (writer.failure !== null) throw writer.failure
+    },
     async close() {
       progress.close()
       writer.close()

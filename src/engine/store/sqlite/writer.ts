@@ -94,6 +94,7 @@ export class Writer {
   #scheduled = false
   #closed = false
   #head: number
+  #failure: StoreUnavailable | null = null
 
   constructor(db: Database, head: number, surroundings: Surroundings) {
     this.#db = db
@@ -112,6 +113,11 @@ export class Writer {
   /** Position of the newest committed change. */
   get head(): number {
     return this.#head
+  }
+
+  /** What kept the newest transaction from being stored; null: it was. */
+  get failure(): StoreUnavailable | null {
+    return this.#failure
   }
 
   /** Runs `work` in the next transaction; resolves when that is durable. Rejects with what `work` threw, or with StoreUnavailable. */
@@ -144,13 +150,16 @@ export class Writer {
     if (queue.length === 0) return
     const taken: Call[] = []
     try {
-      this.#announce(this.#transaction(queue, taken))
+      const committed = this.#transaction(queue, taken)
+      this.#failure = null
+      this.#announce(committed)
     } catch (error) {
       // Nothing of this transaction stands. All calls of it hear so; those not yet taken try again in the next.
       if (this.#db.inTransaction) this.#sql.rollback.run()
       this.#surroundings.afterRollback()
       if (taken.length === 0) taken.push(...queue.splice(0))
       const answer = taken.length === 1 && !isDatabaseAway(error) ? error : asUnavailable(error)
+      if (isDatabaseAway(error)) this.#failure = asUnavailable(error)
       for (const call of taken) call.reject(answer)
     }
   }
