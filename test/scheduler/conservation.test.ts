@@ -35,6 +35,7 @@ type Step =
   | { readonly do: 'resume' | 'trigger'; readonly job: number }
   | { readonly do: 'edit'; readonly job: number; readonly schedule: number; readonly policies: number }
   | { readonly do: 'settle'; readonly fails: boolean }
+  | { readonly do: 'backfill'; readonly job: number; readonly ago: number; readonly for: number }
 
 const job = fc.nat({ max: SCHEDULES.length - 1 })
 const length = fc.oneof(
@@ -50,6 +51,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant('pause' as const), job, until }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('resume' as const, 'trigger' as const), job }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('settle' as const), fails: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('backfill' as const), job, ago: length, for: length }) },
   {
     weight: 2,
     arbitrary: fc.record({ do: fc.constant('edit' as const), job, schedule: job, policies: fc.nat({ max: POLICIES.length - 1 }) }),
@@ -80,6 +82,9 @@ async function perform({ commands, clock, scheduler, engine }: Parts, ids: reado
       return
     case 'trigger':
       await commands.triggerJob({ id: ids[step.job]! }, caller)
+      return
+    case 'backfill':
+      await commands.backfillJob({ id: ids[step.job]!, from: now - step.ago, to: Math.min(now, now - step.ago + step.for) }, caller)
       return
     case 'edit':
       await commands.updateJob({ id: ids[step.job]!, schedule: SCHEDULES[step.schedule]!(now), policies: POLICIES[step.policies] }, caller)
@@ -121,7 +126,7 @@ interface Decided {
 
 /** Every instant that has a verdict, as often as it has one. */
 async function decidedOf({ engine }: Parts, jobId: string): Promise<Decided[]> {
-  const runs = await engine.prisma.run.findMany({ where: { jobId, trigger: 'SCHEDULE' } })
+  const runs = await engine.prisma.run.findMany({ where: { jobId, occurrence: { not: null }, counted: true } })
   const verdicts = await engine.prisma.verdict.findMany({ where: { jobId } })
   const revisions = await engine.prisma.revision.findMany({ where: { jobId } })
   const spans = verdicts.flatMap(({ revision, first, last, count, verdict, reason }) => {
@@ -136,7 +141,7 @@ async function decidedOf({ engine }: Parts, jobId: string): Promise<Decided[]> {
     assert.equal(instants.length, count, 'a row counts what it spans')
     return instants.map((instant) => ({ instant, verdict, reason }))
   })
-  const decided = [...runs.map((run) => ({ instant: run.occurrence!.getTime(), verdict: 'RUN', reason: null })), ...spans]
+  const decided = [...runs.map((run) => ({ instant: run.occurrence!.getTime(), verdict: run.trigger, reason: null })), ...spans]
   return decided.sort((a, b) => a.instant - b.instant)
 }
 
@@ -162,7 +167,8 @@ async function checkMaintenance({ engine }: Parts, decided: readonly Decided[]):
     const at = new Date(instant).toISOString()
     const within = windows.find(({ since, until }) => instant > since && (until === null || instant <= until))
     // One that was decided in the very millisecond in which somebody resumed is the only one at `until`.
-    if (within !== undefined && instant !== within.until) assert.equal(verdict, 'SKIPPED_PAUSED', `${at} fell into maintenance`)
+    if (within !== undefined && instant !== within.until)
+      assert.match(verdict, /^(SKIPPED_PAUSED|BACKFILL)$/, `${at} fell into maintenance`)
     if (reason === 'Scheduling paused: all') assert.ok(within, `${at} fell into no maintenance`)
   }
 }
