@@ -2,7 +2,10 @@ import { DAY, type Instant, type Milliseconds } from './instant.ts'
 import type { NewRun, NonRunVerdict } from './run.ts'
 import type { Occurrences } from './schedule.ts'
 
-/** A row that instants share spans no more than this, so that the ledger can be cut by age row by row. */
+/**
+ * No row is prolonged beyond this, so that the ledger can be cut by age row by row. What one look decides alike is one row all the same: a
+ * week without a server, or a pause of a month.
+ */
 export const LONGEST_SHARED: Milliseconds = DAY
 
 /** `count` neighbouring instants from `first` to `last`, both inclusive, that share a verdict other than RUN. */
