@@ -8,6 +8,7 @@ const BENCHMARKS: Readonly<Record<string, string>> = {
   throughput: 'runs a second: planned, begun and ended durably',
   api: 'requests a second: list, get one, create',
   occurrences: 'finding and counting the instants of schedules',
+  history: 'pages, filters, searches and figures over a million runs',
   engine: 'the verbs of the store by themselves',
   cuts: 'whether clients whose connections are cut all the time miss anything',
   soak: 'whether all that was promised comes true: jobs of all kinds, kills, commands at random',

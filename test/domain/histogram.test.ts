@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { addToHistogram, type Histogram, mergeHistogram, percentile, readHistogram, writeHistogram } from '../../src/domain/histogram.ts'
+import {
+  addToHistogram,
+  type Histogram,
+  mergeHistogram,
+  mergeWritten,
+  percentile,
+  readHistogram,
+  writeHistogram,
+} from '../../src/domain/histogram.ts'
 
 const lengths = fc.array(
   fc.oneof(fc.integer({ min: 1, max: 100 }), fc.integer({ min: 1, max: 90 * 86_400_000 }), fc.double({ min: 1, max: 1e6, noNaN: true })),
@@ -50,5 +58,20 @@ describe('a histogram', () => {
   it('stays small', () => {
     const histogram = histogramOf(Array.from({ length: 100_000 }, (_, i) => 1.0003 ** i))
     assert.ok(histogram.size < 320)
+  })
+
+  it('is added as it is written', () => {
+    fc.assert(
+      fc.property(lengths, lengths, (one, other) => {
+        const merged = histogramOf(one)
+        mergeWritten(merged, writeHistogram(histogramOf(other)))
+        const expected = histogramOf(one)
+        mergeHistogram(expected, histogramOf(other))
+        assert.deepEqual(merged, expected)
+      }),
+    )
+    const none: Histogram = new Map()
+    mergeWritten(none, writeHistogram(new Map()))
+    assert.equal(none.size, 0)
   })
 })

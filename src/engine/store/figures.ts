@@ -18,7 +18,7 @@ export interface Figures {
   readonly skipped: number
   /** Starts minus dueAt, of runs that started and were not backfilled. */
   readonly lag: Histogram
-  /** Ends minus starts. */
+  /** Ends minus starts; empty for all jobs together. */
   readonly duration: Histogram
 }
 

@@ -161,7 +161,7 @@ export interface Store {
   // ------------------------------------------------------------------ figures
 
   /**
-   * Figures by bucket, earliest first. They are kept by the minute, and by the hour once they are a week old: a minute or an hour counts
+   * Figures by bucket, earliest first. They are kept by the minute, and after a week by the hour alone: a minute or such an hour counts
    * whole, in the bucket that it begins in; one that was under way at `from`, in the first.
    */
   figures(query: FiguresQuery): Promise<readonly Figures[]>
@@ -198,7 +198,7 @@ export interface Store {
    * raises the floor of the stream, in the same transaction.
    */
   sweepJobs(query: SweepQuery): Promise<SweepResult>
-  /** Sums figures by the minute that have grown old up by the hour, at most `limit` rows; answers how many. */
+  /** Sums figures by the minute up by the hour once that is over, and removes those older than a week, at most `limit`; answers how many. */
   rollUpFigures(now: Instant, limit: number): Promise<number>
   /** Removes commands on jobs that are older than the ledger from their stream, at most `limit`; answers how many. */
   removeJobEvents(now: Instant, limit: number): Promise<number>

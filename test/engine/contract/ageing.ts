@@ -94,22 +94,33 @@ export function ageingContract(open: Open): void {
       return rows
     }
 
-    it('are summed up by the hour, and say the same', async (t) => {
+    it('are summed up by the hour when that is over, and say the same', async (t) => {
       const engine = await open(t)
       const { store, prisma } = engine
       const [job, other] = [await createJob(store), await createJob(store)]
       await endAt(engine, job, [LATER, LATER + MINUTE, LATER + 59 * MINUTE, LATER + HOUR, LATER + 4 * HOUR])
       await endAt(engine, other, [LATER + 2])
-      const ask = async () => [
-        await store.figures({ jobId: job.id, from: LATER, to: LATER + 10 * HOUR, buckets: 2 }),
-        await store.figures({ jobId: null, from: LATER, to: LATER + 10 * HOUR, buckets: 2 }),
-      ]
-      const before = await ask()
-      assert.equal(await rollUp(engine, LATER + 8 * DAY), 0)
-      assert.equal(await rollUp(engine, LATER + 8 * DAY + HOUR), 7)
-      assert.deepEqual(await ask(), before)
-      assert.equal(await rollUp(engine, LATER + 20 * DAY), 4)
-      assert.deepEqual([await ask(), await prisma.jobMinute.count(), await prisma.jobHour.count()], [before, 0, 7])
+      const ask = async (from: number, buckets: number) =>
+        Promise.all([job.id, null].map((jobId) => store.figures({ jobId, from, to: LATER + 10 * HOUR, buckets })))
+      const [wide, narrow] = [await ask(LATER, 2), await ask(LATER + 30 * MINUTE, 50)]
+      assert.equal(await rollUp(engine, LATER + HOUR + 4 * MINUTE), 0)
+      assert.equal(await rollUp(engine, LATER + HOUR + 5 * MINUTE), 7)
+      assert.deepEqual([await ask(LATER, 2), await ask(LATER + 30 * MINUTE, 50)], [wide, narrow])
+      assert.equal(await rollUp(engine, LATER + DAY), 4)
+      assert.deepEqual([await ask(LATER, 2), await ask(LATER + 30 * MINUTE, 50)], [wide, narrow])
+      assert.deepEqual([await prisma.jobMinute.count(), await prisma.jobHour.count()], [11, 7])
+    })
+
+    it('are kept by the minute for a week, and then count whole hours', async (t) => {
+      const engine = await open(t)
+      const { store, prisma } = engine
+      const job = await createJob(store)
+      await endAt(engine, job, [LATER, LATER + 59 * MINUTE])
+      const ask = async () => (await store.figures({ jobId: job.id, from: LATER + 30 * MINUTE, to: LATER + DAY, buckets: 1 }))[0]?.succeeded
+      await rollUp(engine, LATER + 8 * DAY + 59 * MINUTE)
+      assert.deepEqual([await ask(), await prisma.jobMinute.count()], [1, 4])
+      await rollUp(engine, LATER + 8 * DAY + HOUR)
+      assert.deepEqual([await ask(), await prisma.jobMinute.count()], [2, 0])
     })
 
     it('go after three months, those of all jobs together too', async (t) => {
@@ -127,14 +138,21 @@ export function ageingContract(open: Open): void {
       const { store, prisma } = engine
       const [gone, late] = [await createJob(store), await createJob(store)]
       await endAt(engine, gone, [LATER])
-      await rollUp(engine, LATER + 20 * DAY)
-      await endAt(engine, late, [LATER])
+      await rollUp(engine, LATER + DAY)
+      await endAt(engine, late, [LATER + 2 * DAY])
       for (const { id } of [gone, late]) await changeJob(store, id, () => ({ delete: true, event: 'DELETED' }))
       await store.removeDeleted(1_000)
       await rollUp(engine, LATER + 20 * DAY)
+      const hours = await prisma.jobHour.findMany()
       assert.deepEqual(
-        (await prisma.jobHour.findMany()).map(({ jobId, succeeded: s }) => [jobId, s]),
-        [['', 2]],
+        [hours.map(({ jobId, succeeded: s }) => [jobId, s]), await prisma.jobMinute.count()],
+        [
+          [
+            ['', 1],
+            ['', 1],
+          ],
+          0,
+        ],
       )
     })
   })

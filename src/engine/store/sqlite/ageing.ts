@@ -1,10 +1,10 @@
 import type { Database } from 'better-sqlite3'
-import { mergeHistogram, readHistogram, writeHistogram } from '../../../domain/histogram.ts'
-import { HOUR, type Instant } from '../../../domain/instant.ts'
+import { mergeWritten, writeHistogram } from '../../../domain/histogram.ts'
+import { HOUR, type Instant, MINUTE } from '../../../domain/instant.ts'
 import { LEDGER_KEPT, MINUTES_KEPT } from '../../../domain/retention.ts'
 import { ALL_JOBS, type Figures, type MinuteRecord } from './figures.ts'
 import { prepare } from './statement.ts'
-import { JOB_STREAM_FLOOR, type Marks } from './stream.ts'
+import { JOB_STREAM_FLOOR, type Marks, MINUTES_BEGIN } from './stream.ts'
 
 interface MinuteRow extends MinuteRecord {
   readonly minute: Instant
@@ -17,11 +17,20 @@ const COUNTS = 'succeeded, failed, "timedOut", cancelled, skipped, lag, duration
 
 function statements(db: Database) {
   return {
-    oldestMinutes: prepare<[Instant, number], MinuteRow>(
+    minutesAfter: prepare<[Instant, string, string, Instant, number], MinuteRow>(
       db,
-      `SELECT minute, "jobId", "instanceId", ${COUNTS} FROM "JobMinute" WHERE minute < ? ORDER BY minute, "jobId", "instanceId" LIMIT ?`,
+      `SELECT minute, "jobId", "instanceId", ${COUNTS} FROM "JobMinute"
+       WHERE (minute, "jobId", "instanceId") > (?, ?, ?) AND minute < ? ORDER BY minute, "jobId", "instanceId" LIMIT ?`,
     ),
-    removeMinute: prepare(db, 'DELETE FROM "JobMinute" WHERE minute = ? AND "jobId" = ? AND "instanceId" = ?'),
+    setSummed: prepare(
+      db,
+      `INSERT INTO "Setting" (name, value) VALUES ('${FIGURES_SUMMED}', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
+    ),
+    anyBefore: prepare<[Instant], { one: 1 }>(db, 'SELECT 1 AS one FROM "JobMinute" WHERE minute < ? LIMIT 1'),
+    removeMinutes: prepare(
+      db,
+      'DELETE FROM "JobMinute" WHERE rowid IN (SELECT rowid FROM "JobMinute" WHERE minute < ? ORDER BY minute LIMIT ?)',
+    ),
     jobExists: prepare<[string], { one: 1 }>(db, 'SELECT 1 AS one FROM "Job" WHERE id = ?'),
     hour: prepare<[string, Instant], HourRow>(db, `SELECT ${COUNTS} FROM "JobHour" WHERE "jobId" = ? AND hour = ?`),
     writeHour: prepare(
@@ -38,33 +47,74 @@ function statements(db: Database) {
   }
 }
 
+/** The last row that was added to its hour. */
+type Summed = Pick<MinuteRow, 'minute' | 'jobId' | 'instanceId'>
+
+/** A minute may be written late: its hour is summed up when it has been over for so long. */
+const GRACE = 5 * MINUTE
+/** Setting: how far minutes have been added to their hours. */
+const FIGURES_SUMMED = 'figuresSummed'
+
+/** How far minutes have been added to their hours: the hours before this one are whole. */
+export class SummedFigures {
+  readonly #read
+
+  constructor(db: Database) {
+    this.#read = prepare<[], { value: string }>(db, `SELECT value FROM "Setting" WHERE name = '${FIGURES_SUMMED}'`)
+  }
+
+  last(): Summed {
+    const row = this.#read.get()
+    return row === undefined ? { minute: 0, jobId: '', instanceId: '' } : (JSON.parse(row.value) as Summed)
+  }
+
+  upTo(): Instant {
+    return startOfHour(this.last().minute)
+  }
+}
+
 /** What grows old whichever job it is of: figures by the minute, and the commands on jobs. */
 export class Ageing {
   readonly #sql
+  readonly #summed: SummedFigures
   readonly #marks: Marks
   readonly #figures: Figures
 
-  constructor(db: Database, { marks, figures }: { readonly marks: Marks; readonly figures: Figures }) {
+  constructor(db: Database, parts: { readonly marks: Marks; readonly figures: Figures; readonly summed: SummedFigures }) {
     this.#sql = statements(db)
-    this.#marks = marks
-    this.#figures = figures
+    this.#marks = parts.marks
+    this.#figures = parts.figures
+    this.#summed = parts.summed
   }
 
-  /** Whether there are minutes to sum up. */
+  /** Whether `rollUp` has anything to do. */
   hasOldMinutes(now: Instant): boolean {
-    return this.#sql.oldestMinutes.get(cutOf(now), 1) !== undefined
+    return this.#summed.last().minute < startOfHour(now - GRACE) || this.#sql.anyBefore.get(startOfHour(now - MINUTES_KEPT)) !== undefined
   }
 
-  /** Sums the oldest minutes up by the hour, at most `limit` rows, in the transaction under way; answers how many. Those of jobs that are gone are dropped. */
+  /**
+   * Adds minutes to their hours, once those are over, and removes the minutes that are too old, at most `limit` rows of both, in the
+   * transaction under way; answers how many of the one or the other. Hours of jobs that are gone are not made.
+   */
   rollUp(now: Instant, limit: number): number {
-    const cut = cutOf(now)
-    const rows = this.#sql.oldestMinutes.all(cut, limit)
-    this.#figures.forgetBefore(cut)
+    const summed = this.#sumUp(startOfHour(now - GRACE), limit)
+    const old = Math.min(startOfHour(now - MINUTES_KEPT), this.#summed.upTo())
+    if (this.#sql.anyBefore.get(old) === undefined) return summed
+    this.#marks.raise(MINUTES_BEGIN, old)
+    this.#figures.forgetBefore(old)
+    return Math.max(summed, this.#sql.removeMinutes.run(old, limit).changes)
+  }
+
+  #sumUp(until: Instant, limit: number): number {
+    const last = this.#summed.last()
+    if (last.minute >= until) return 0
+    const rows = this.#sql.minutesAfter.all(last.minute, last.jobId, last.instanceId, until, limit)
     for (const [jobId, ofJob] of Map.groupBy(rows, ({ jobId }) => jobId)) {
       if (jobId !== ALL_JOBS && this.#sql.jobExists.get(jobId) === undefined) continue
-      for (const [hour, ofHour] of Map.groupBy(ofJob, ({ minute }) => Math.floor(minute / HOUR) * HOUR)) this.#addTo(jobId, hour, ofHour)
+      for (const [hour, ofHour] of Map.groupBy(ofJob, ({ minute }) => startOfHour(minute))) this.#addTo(jobId, hour, ofHour)
     }
-    for (const { minute, jobId, instanceId } of rows) this.#sql.removeMinute.run(minute, jobId, instanceId)
+    const { minute, jobId, instanceId } = rows.length < limit ? { minute: until, jobId: '', instanceId: '' } : rows.at(-1)!
+    this.#sql.setSummed.run(JSON.stringify({ minute, jobId, instanceId } satisfies Summed))
     return rows.length
   }
 
@@ -86,7 +136,7 @@ export class Ageing {
     const sum = (name: 'succeeded' | 'failed' | 'timedOut' | 'cancelled' | 'skipped') => all.reduce((total, row) => total + row[name], 0)
     const merged = (name: 'lag' | 'duration') => {
       const histogram = new Map<number, number>()
-      for (const row of all) mergeHistogram(histogram, readHistogram(row[name]))
+      for (const row of all) mergeWritten(histogram, row[name])
       return writeHistogram(histogram)
     }
     this.#sql.writeHour.run(
@@ -103,7 +153,6 @@ export class Ageing {
   }
 }
 
-/** Whole hours, so that a window that begins in the last week finds all of its minutes. */
-function cutOf(now: Instant): Instant {
-  return Math.floor((now - MINUTES_KEPT) / HOUR) * HOUR
+function startOfHour(instant: Instant): Instant {
+  return Math.floor(instant / HOUR) * HOUR
 }

@@ -145,7 +145,8 @@ function countEnded(row: Minute, { status, trigger, dueAt, startedAt, finishedAt
   row[COUNTER[status]] += 1
   if (startedAt === null) return
   if (trigger !== 'BACKFILL') addToHistogram(row.lag, startedAt - dueAt)
-  addToHistogram(row.duration, finishedAt - startedAt)
+  // Nobody asks how long the runs of all jobs took: they have nothing in common.
+  if (row.jobId !== ALL_JOBS) addToHistogram(row.duration, finishedAt - startedAt)
 }
 
 function countSkipped(row: Minute, { count }: SkippedInstants): void {

@@ -5,7 +5,7 @@ import type { Bus } from '../../bus/bus.ts'
 import type { Log } from '../../ports.ts'
 import type { Consumer } from '../../queue/queue.ts'
 import type { Store } from '../store.ts'
-import { Ageing } from './ageing.ts'
+import { Ageing, SummedFigures } from './ageing.ts'
 import { reading } from './availability.ts'
 import { Changes } from './changes.ts'
 import { ConcurrencyKeys } from './concurrency.ts'
@@ -82,7 +82,8 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
   const keeping = new Keeping(db)
   const marks = new Marks(db)
   const sweep = new Sweep(db, { marks, logs })
-  const ageing = new Ageing(db, { marks, figures })
+  const summed = new SummedFigures(db)
+  const ageing = new Ageing(db, { marks, figures, summed })
   const reads = new Reads(db)
   const ledger = new Ledger(db)
   const turns = new Turns()
@@ -93,7 +94,7 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
   const runList = new RunList(scanner, remembered)
   const newestRuns = new NewestRuns(db, turns)
   const stream = new Stream(scanner)
-  const figureReads = new FigureReads(db, turns)
+  const figureReads = new FigureReads(db, { summed, turns })
   const populations = new Populations(db, turns)
   const jobEvents = new JobEvents(db)
 

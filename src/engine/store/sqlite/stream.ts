@@ -10,6 +10,7 @@ export const STREAM_HEAD = 'streamHead'
 export const STREAM_FLOOR = 'streamFloor'
 export const JOB_STREAM_FLOOR = 'jobStreamFloor'
 export const LEDGER_BEGINS = 'ledgerBegins'
+export const MINUTES_BEGIN = 'minutesBegin'
 
 /** Settings that are numbers and only ever rise, in the transaction under way. */
 export class Marks {
