@@ -9,6 +9,8 @@ const BENCHMARKS: Readonly<Record<string, string>> = {
   api: 'requests a second: list, get one, create',
   occurrences: 'finding and counting the instants of schedules',
   history: 'pages, filters, searches and figures over a million runs',
+  fanout: 'one change to thousands of subscribers, beside bare ws and Yoga',
+  slowreader: 'a subscriber that stops reading: memory, the others, what it gets later',
   engine: 'the verbs of the store by themselves',
   cuts: 'whether clients whose connections are cut all the time miss anything',
   soak: 'whether all that was promised comes true: jobs of all kinds, kills, commands at random',

@@ -4,8 +4,6 @@ import type { Sink } from '../stream/group.ts'
 
 /** A socket with so much unsent is not read from: a client that asks without reading answers waits for itself. */
 const MAX_UNSENT = 1_048_576
-/** A socket with so much unsent is told nothing of what others are told together: it reads on from the store when it has taken this. */
-const MAX_SHARED_UNSENT = 65_536
 
 /** What is written to one WebSocket, and how much of it has not gone yet. */
 export class SocketLine {
@@ -17,6 +15,11 @@ export class SocketLine {
   constructor(socket: WebSocket, connection: Duplex) {
     this.#socket = socket
     this.#connection = connection
+    connection.on('drain', () => {
+      const waiting = [...this.#waiting.values()]
+      this.#waiting.clear()
+      for (const callback of waiting) callback()
+    })
   }
 
   /** Resolves when the message has gone to the network: a stream waits with its next event, so a client that does not read holds one. */
@@ -26,7 +29,6 @@ export class SocketLine {
       if (socket.readyState !== socket.OPEN) return resolve()
       socket.send(data, (error) => {
         if (socket.isPaused && socket.bufferedAmount <= MAX_UNSENT) socket.resume()
-        this.#sent()
         if (error) reject(error)
         else resolve()
       })
@@ -34,13 +36,13 @@ export class SocketLine {
     })
   }
 
-  /** Where the results of a subscription go that is told together with others. */
+  /** Where the results of a subscription go that is told together with others. Not ready from 64 KB unsent until all of it has gone. */
   sinkOf(id: string): Sink {
     const before = Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":`)
     const line = this
     return {
       get ready() {
-        return line.#connection.writableLength <= MAX_SHARED_UNSENT
+        return !line.#connection.writableNeedDrain
       },
       write: (rendered) => line.#writeFrame(before, rendered),
       whenReady(callback) {
@@ -67,14 +69,7 @@ export class SocketLine {
     before.copy(frame, header)
     rendered.copy(frame, header + before.length)
     frame[frame.length - 1] = CLOSING_BRACE
-    this.#connection.write(frame, this.#sent)
-  }
-
-  readonly #sent = (): void => {
-    if (this.#waiting.size === 0 || this.#connection.writableLength > MAX_SHARED_UNSENT) return
-    const waiting = [...this.#waiting.values()]
-    this.#waiting.clear()
-    for (const callback of waiting) callback()
+    this.#connection.write(frame)
   }
 }
 

@@ -147,7 +147,8 @@ function describe({ code, signal, stderr }: Exit): string {
   return `${signal === null ? `code ${code}` : `signal ${signal}`}\n${stderr.trim()}`
 }
 
-function usageOf(pid: number): { rss: number; cpu: number } {
+/** Resident memory in bytes and processor time in milliseconds of a process of ours, as the kernel has them (Linux). */
+export function usageOf(pid: number): { rss: number; cpu: number } {
   const rss = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
   // Kernel ticks are hundredths of a second.
