@@ -20,7 +20,7 @@ import { createLogStream } from './stream/logStream.ts'
 import { createRunStream } from './stream/runStream.ts'
 import { VERSION } from './version.ts'
 import { Presence } from './worker/presence.ts'
-import { createPerformers } from './worker/targets/performers.ts'
+import { createPerformers, type TargetPerformers } from './worker/targets/performers.ts'
 import { Worker } from './worker/worker.ts'
 
 /** Rows of deleted jobs removed in one transaction. */
@@ -51,14 +51,84 @@ export function createOrrery(config: Config, log: Log): Orrery {
     log.debug({ service: service.name }, 'started')
   }
 
+  /** Makes all parts, each from those before it; nothing of them runs yet. `services` are in the order of their start. */
+  function assemble(engine: Engine, performers: TargetPerformers, instanceId: string) {
+    const { store, queue, bus } = engine
+    const commands = createCommands({ store, now, targetRules: performers.rules })
+    const hub = new Hub(store, bus, log, STREAM_POLL)
+    const stream = createRunStream({ store, bus, log, hub })
+    const jobStream = createJobStream({ store, bus, log })
+    const logStream = createLogStream({ store, bus, hub })
+    const scheduler = new Scheduler({ store, bus, log, now, randomBytes: (bytes) => randomFillSync(bytes) })
+    const worker = new Worker({
+      store,
+      queue,
+      bus,
+      performers,
+      log,
+      instanceId,
+      concurrency: config.concurrency,
+      lease: config.lease,
+      drainTimeout: config.drainTimeout,
+      now,
+      leaseNow,
+      random,
+    })
+    const presence = new Presence({
+      store,
+      log,
+      now,
+      instance: { id: instanceId, roles: ROLES, host: hostname(), version: VERSION, capacity: config.concurrency },
+      running: () => worker.running,
+      alone: engine.kind === 'SQLITE',
+    })
+    const retention = new Retention({ store, rules: config.retention, now })
+    const recovering = { store, log, now, leaseNow, random }
+    const server = createServer({
+      config,
+      log,
+      services: {
+        store,
+        prisma: engine.prisma,
+        engineKind: engine.kind,
+        commands,
+        handlers: () => performers.handlers,
+        stream,
+        logStream,
+        jobStream,
+        now,
+        lease: config.lease,
+        version: VERSION,
+      },
+      readiness: () => readiness(engine, scheduler, worker),
+    })
+    const periodic = periodicService(
+      [
+        {
+          name: 'leases',
+          every: renewalInterval(config.lease),
+          // Renewal first: a process that was stopped for a while must not take its own attempts for lost.
+          runOnce: async () => {
+            await worker.renewLeases()
+            await recover(recovering, { everything: false })
+          },
+        },
+        { name: 'presence', every: renewalInterval(config.lease), runOnce: () => presence.beat() },
+        { name: 'removal', every: 5 * SECOND, runOnce: () => removeDeleted(engine) },
+        { name: 'retention', every: 2 * SECOND, runOnce: () => retention.runOnce() },
+      ],
+      log,
+    )
+    return { recovering, server, services: [presence, worker, scheduler, periodic, server] }
+  }
+
   return {
     async start() {
       const instanceId = idFactory((bytes) => randomFillSync(bytes))('ins', now())
       const engine = await openEngine({ databaseUrl: config.databaseUrl, instanceId, log })
-      const { store, queue, bus } = engine
       running.push(closing('engine', () => engine.close()))
 
-      const signingSecret = config.signingSecret ?? (await store.settleSetting('signingSecret', webhookSecret(randomBytes(32))))
+      const signingSecret = config.signingSecret ?? (await engine.store.settleSetting('signingSecret', webhookSecret(randomBytes(32))))
       const performers = await createPerformers({
         allowTargets: config.allowTargets,
         allowCommands: config.allowCommands,
@@ -71,84 +141,14 @@ export function createOrrery(config: Config, log: Log): Orrery {
       })
       running.push(closing('targets', () => performers.close()))
 
-      const commands = createCommands({ store, now, targetRules: performers.rules })
-      const hub = new Hub(store, bus, log, STREAM_POLL)
-      const stream = createRunStream({ store, bus, log, hub })
-      const jobStream = createJobStream({ store, bus, log })
-      const logStream = createLogStream({ store, bus, hub })
-      const scheduler = new Scheduler({ store, bus, log, now, randomBytes: (bytes) => randomFillSync(bytes) })
-      const worker = new Worker({
-        store,
-        queue,
-        bus,
-        performers,
-        log,
-        instanceId,
-        concurrency: config.concurrency,
-        lease: config.lease,
-        drainTimeout: config.drainTimeout,
-        now,
-        leaseNow,
-        random,
-      })
-      const presence = new Presence({
-        store,
-        log,
-        now,
-        instance: { id: instanceId, roles: ROLES, host: hostname(), version: VERSION, capacity: config.concurrency },
-        running: () => worker.running,
-        alone: engine.kind === 'SQLITE',
-      })
-      const retention = new Retention({ store, rules: config.retention, now })
-      const recovering = { store, log, now, leaseNow, random }
-      const server = createServer({
-        config,
-        log,
-        services: {
-          store,
-          prisma: engine.prisma,
-          engineKind: engine.kind,
-          commands,
-          handlers: () => performers.handlers,
-          stream,
-          logStream,
-          jobStream,
-          now,
-          lease: config.lease,
-          version: VERSION,
-        },
-        readiness: () => readiness(engine, scheduler, worker),
-      })
-
+      const parts = assemble(engine, performers, instanceId)
       // What a dead process left is ended before anything new begins; the API answers last, when all behind it does.
-      await recover(recovering, { everything: true })
-      await begin(presence)
-      await begin(worker)
-      await begin(scheduler)
-      await begin(
-        periodicService(
-          [
-            {
-              name: 'leases',
-              every: renewalInterval(config.lease),
-              // Renewal first: a process that was stopped for a while must not take its own attempts for lost.
-              runOnce: async () => {
-                await worker.renewLeases()
-                await recover(recovering, { everything: false })
-              },
-            },
-            { name: 'presence', every: renewalInterval(config.lease), runOnce: () => presence.beat() },
-            { name: 'removal', every: 5 * SECOND, runOnce: () => removeDeleted(engine) },
-            { name: 'retention', every: 2 * SECOND, runOnce: () => retention.runOnce() },
-          ],
-          log,
-        ),
-      )
-      await begin(server)
+      await recover(parts.recovering, { everything: true })
+      for (const service of parts.services) await begin(service)
       // Not before: a start need not wait for what the first HTTP request would, and that request shall not either.
       performers.warmUp().catch((error: unknown) => log.error({ err: error }, 'what HTTP targets need could not be loaded'))
-      log.info({ url: server.url, instanceId, version: VERSION, database: config.databaseUrl }, 'ready')
-      return { url: server.url }
+      log.info({ url: parts.server.url, instanceId, version: VERSION, database: config.databaseUrl }, 'ready')
+      return { url: parts.server.url }
     },
 
     async stop() {
