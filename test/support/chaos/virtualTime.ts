@@ -186,8 +186,8 @@ class World {
       cancel: 12,
       retry: 5,
       backfill: 4,
-      stopAll: 0.5,
-      goOn: 0.5,
+      stopAll: 0.2,
+      goOn: 0.4,
       rerun: 6,
       delete: 2,
       create: 2,
@@ -231,7 +231,7 @@ class World {
         return this.#answered(kind, await commands.backfillJob({ id, from: to - random.int(0, 120_000), to }, caller))
       }
       case 'stopAll': {
-        const until = random.chance(0.8) ? now + random.int(1_000, 60_000) : null
+        const until = random.chance(0.9) ? now + random.int(1_000, 10_000) : null
         return this.#answered(kind, await commands.pauseScheduling({ note: 'Everybody stops.', until }, caller))
       }
       case 'goOn':
