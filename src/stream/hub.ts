@@ -9,8 +9,7 @@ import type { RunRow, Store } from '../engine/store/store.ts'
  *
  * It runs only while somebody listens: without listeners it holds no timer and no place on the bus.
  *
- * It knows rows of one kind. Another kind that moves in the same sequence (the changes of jobs) is another read in `#readUpToHead` and
- * another `offer`, before the position moves, so that both kinds share head, wakes and position.
+ * It is of runs. The changes of jobs move in the same sequence but are few, and have a hub of their own: see jobHub.ts.
  *
  *   idle ──first listener──▶ starting ──head known──▶ running ──last listener leaves──▶ idle
  */

@@ -27,9 +27,16 @@ async function resumeFrom(store: Store, cursor: string, floor: Promise<number>):
       'The cursor is ahead of the stream: the database was put back to an earlier state. Read anew, then subscribe from `streamPosition`.',
     )
   }
-  if (position < lowest) {
-    const oldest = encodeCursor(store.databaseId, lowest)
-    throw new StreamError('CURSOR_EXPIRED', `The cursor is older than what is kept. The oldest good one is "${oldest}".`, oldest)
-  }
+  refuseExpired(store, position, lowest)
   return position
+}
+
+/**
+ * Whoever has been told all up to `position` can be told the rest only from `floor` on.
+ * @throws StreamError CURSOR_EXPIRED
+ */
+export function refuseExpired({ databaseId }: Store, position: number, floor: number): void {
+  if (position >= floor) return
+  const oldest = encodeCursor(databaseId, floor)
+  throw new StreamError('CURSOR_EXPIRED', `The cursor is older than what is kept. The oldest good one is "${oldest}".`, oldest)
 }

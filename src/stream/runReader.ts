@@ -2,6 +2,7 @@ import { setImmediate as yieldToLoop } from 'node:timers/promises'
 import { isFinal, type RunTrigger } from '../domain/run.ts'
 import type { RunRow, Store } from '../engine/store/store.ts'
 import type { Hub, JobTags, Listener } from './hub.ts'
+import { refuseExpired } from './resume.ts'
 
 /** What a reader wants to see. */
 export interface RunFilter {
@@ -219,6 +220,8 @@ export class RunReader implements Listener, AsyncIterableIterator<RunChange> {
     }
     const { page: limit } = this.#limits
     const rows = await this.#store.runChanges({ after: this.#position, upTo, jobIds: this.jobIds, limit })
+    // After the rows: what was removed before they were read is not among them, and who cannot be told it must not go on as if it had been.
+    refuseExpired(this.#store, this.#position, await this.#store.streamFloor())
     const tags = this.wantsTags ? await this.#hub.tagsOf(rows) : NO_TAGS
     if (this.#ended()) return
 
@@ -233,6 +236,9 @@ export class RunReader implements Listener, AsyncIterableIterator<RunChange> {
 
   /** Forgets what is pending: it lies in the store, behind the position. */
   #fallBehind(): void {
+    const [first] = this.#pending.values()
+    // All before it has been told, or did not match: a reader that seldom finds a match is not as far behind as the last one.
+    if (first !== undefined && this.caughtUp) this.#position = Math.max(this.#position, first.cursor - 1)
     this.#pending.clear()
     this.#pendingBytes = 0
     if (this.#mode === 'LIVE' || this.#mode === 'JOINING') this.#mode = 'BEHIND'

@@ -148,6 +148,24 @@ test('a store that fails while one catches up ends that subscription alone', asy
   assert.equal(office.groups.size, 0)
 })
 
+test('a member that stalls until what it missed is no longer kept is told so; others go on', async () => {
+  const { store, office } = open()
+  const [slow, good] = [office.join(EVERYTHING), office.join(EVERYTHING)]
+  const end = slow.life.next()
+  void good.life.next()
+  await turns(5)
+  slow.sink.stalled = true
+  store.commit([{ id: 'a' }])
+  store.commit([{ id: 'b' }])
+  await good.sink.has(2)
+  store.floor = 1
+  slow.sink.release()
+  await assert.rejects(end, { code: 'CURSOR_EXPIRED', oldest: at(1) })
+  store.commit([{ id: 'c' }])
+  await good.sink.has(3)
+  await good.life.return?.()
+})
+
 test('a cursor that is not good ends that subscription alone, with its reason', async () => {
   const { store, stream, office } = open()
   store.commit([{ id: 'a' }])

@@ -162,6 +162,26 @@ test('a cursor that cannot be resumed from rejects the first pull, and leaves no
   assert.deepEqual(await take(stream.jobRuns({ ...EVERYTHING, after: expired.oldest }), 1), ['c:QUEUED@3'])
 })
 
+test('a reader that is behind what is kept is told so, not led past what it missed; one that missed nothing goes on', async () => {
+  const store = new ChangeStore()
+  const stream = streamOf(store, { limits: { pending: 5 } })
+  const [slow, idle] = [
+    stream.jobRuns({ ...EVERYTHING, checkpoints: true }),
+    stream.jobRuns({ ...EVERYTHING, jobIds: ['job_2'], checkpoints: true }),
+  ]
+  await Promise.all([take(slow, 1), take(idle, 1)])
+  for (let index = 0; index < 10; index++) store.commit([{ id: `run_${index}` }])
+  await settled()
+  store.floor = 8
+  // It has been told nothing for long, but nothing was for it; then more comes at once than it may hold.
+  store.commit(Array.from({ length: 7 }, (_, index) => ({ id: `other_${index}`, jobId: 'job_2' })))
+  await settled()
+  await assert.rejects(async () => slow.next(), { code: 'CURSOR_EXPIRED', oldest: at(8) })
+  assert.deepEqual(await take(idle, 1), ['other_0:QUEUED@b'])
+  await idle.return?.()
+  assert.equal(stream.readers, 0)
+})
+
 test('a cursor newer than what the hub has read so far gets nothing twice', async () => {
   const store = new ChangeStore()
   const stream = streamOf(store)
