@@ -41,6 +41,13 @@ test('a stop with open streams of every kind, read or not, ends within its bound
     headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
     body: '{"query":"subscription { runs { run } }"}',
   })
+  const token = await (await fetch(`${server.url}/graphql`, { method: 'PUT' })).text()
+  const shared = await fetch(`${server.url}/graphql?token=${token}`)
+  await fetch(`${server.url}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-graphql-event-stream-token': token },
+    body: '{"query":"subscription { runs { run } }","extensions":{"operationId":"1"}}',
+  })
   const idle = connect(port, '127.0.0.1')
   await once(idle, 'connect')
   const half = connect(port, '127.0.0.1')
@@ -50,13 +57,17 @@ test('a stop with open streams of every kind, read or not, ends within its bound
   const underWay = post(server.url, { query: '{ slow }' })
   await new Promise((resolve) => setTimeout(resolve, 50))
 
-  const streamEnd = stream.text().then(
-    (text) => text,
-    () => 'cut',
+  const ends = Promise.all(
+    [stream, shared].map((each) =>
+      each.text().then(
+        (text) => text,
+        () => 'cut',
+      ),
+    ),
   )
   await within(BOUND, server.server.stop())
   // Not completed: a client would take that for the end of the subscription and not come back.
-  assert.equal((await streamEnd).includes('complete'), false)
+  for (const end of await ends) assert.equal(end.includes('complete'), false)
   assert.deepEqual((await underWay).body, { data: { slow: 'done' }, extensions: { cost: 0 } })
   await assert.rejects(events.next())
   assert.deepEqual(codes, [1001])
