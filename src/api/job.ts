@@ -61,8 +61,12 @@ export const JobType = builder.objectRef<JobRow>('Job').implement({
       nullable: true,
       description:
         'When it fires next, jitter included. Null: not at all as things stand (completed, or paused without an end, alone or with the whole scheduling).',
-      resolve: ({ job, position }, _args, { loaders }) =>
-        position.nextRunAt === null ? null : loaders.maintenance().then((maintenance) => nextRunAtOf({ job, position, maintenance })),
+      resolve: ({ job, position }, _args, { loaders }) => {
+        if (position.nextRunAt === null) return null
+        const maintenance = loaders.maintenance()
+        const next = (known: readonly Pause[]) => nextRunAtOf({ job, position, maintenance: known })
+        return maintenance instanceof Promise ? maintenance.then(next) : next(maintenance)
+      },
     }),
     upcoming: t.field({
       type: ['DateTime'],

@@ -85,7 +85,10 @@ function listJobs(
     {
       order: { name: `${orderBy.field}.${orderBy.direction}`, by: orderBy.field === 'NAME' ? 'text' : 'number' },
       keyOf: (row) => keyOf(row, orderBy.field),
-      read: (bounds) => store.listJobs({ filter, orderBy, ...bounds }),
+      read: async (bounds) => {
+        const [rows] = await Promise.all([store.listJobs({ filter, orderBy, ...bounds }), context.loaders.maintenance()])
+        return rows
+      },
       count: () => store.countJobs(filter),
     },
     page,

@@ -9,8 +9,8 @@ export interface Loaders {
   readonly run: (id: string) => Promise<RunRow | null>
   /** The newest runs of a job, newest first, at most `limit`. */
   readonly newestRuns: (jobId: string, limit: number) => Promise<readonly RunRow[]>
-  /** Pauses of the whole scheduling. */
-  readonly maintenance: () => Promise<readonly Pause[]>
+  /** Pauses of the whole scheduling; at once where they were read already, for a promise a row is most of what a list costs. */
+  readonly maintenance: () => readonly Pause[] | Promise<readonly Pause[]>
   /** The stored attempts of a run, first to newest; its newest one may stand on the run's own row alone. */
   readonly attempts: (runId: string) => Promise<readonly Attempt[]>
 }
@@ -18,7 +18,7 @@ export interface Loaders {
 /** Loaders that remember what they read: make new ones for each operation, and for each event of a subscription. */
 export function createLoaders({ store, prisma }: Pick<Engine, 'store' | 'prisma'>): Loaders {
   const newest = new Map<number, (jobId: string) => Promise<readonly RunRow[]>>()
-  let maintenance: Promise<readonly Pause[]> | null = null
+  let maintenance: readonly Pause[] | Promise<readonly Pause[]> | null = null
   return {
     job: batched((ids) => store.jobRows(ids)),
     run: batched((ids) => store.runRows(ids)),
@@ -31,7 +31,10 @@ export function createLoaders({ store, prisma }: Pick<Engine, 'store' | 'prisma'
       return ofJob(jobId)
     },
     maintenance: () => {
-      maintenance ??= store.maintenance()
+      maintenance ??= store.maintenance().then((pauses) => {
+        maintenance = pauses
+        return pauses
+      })
       return maintenance
     },
     attempts: batched(async (runIds) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { batched } from '../../src/api/loaders.ts'
+import { batched, createLoaders } from '../../src/api/loaders.ts'
 
 /** A loader that answers each key in upper case and remembers how it was called. */
 function spy() {
@@ -46,4 +46,12 @@ test('a failure is told to everybody who asked', async () => {
     answers.map((answer) => answer.status),
     ['rejected', 'rejected'],
   )
+})
+
+test('the pauses of the whole scheduling are read once, and from then on at hand without a promise', async () => {
+  let reads = 0
+  const store = { maintenance: async () => [`read ${++reads}`] }
+  const { maintenance } = createLoaders({ store, prisma: {} } as never)
+  assert.deepEqual(await Promise.all([maintenance(), maintenance()]), [['read 1'], ['read 1']])
+  assert.deepEqual(maintenance(), ['read 1'])
 })
