@@ -180,6 +180,8 @@ class Attempt {
   readonly #variables: Record<string, unknown>
   readonly #rootValue: unknown
   readonly context: unknown
+  /** Values that were promised and have come. */
+  waitedFor = 0
 
   constructor(plan: Plan, operation: OperationDefinitionNode, variables: Record<string, unknown>, rootValue: unknown, context: unknown) {
     this.#plan = plan
@@ -250,11 +252,14 @@ class Attempt {
   }
 }
 
+/** So few promised values make no long answer; they are completed as they come, so that what they ask of loaders is asked together. */
+const SMALL = 24
+
 /** Below a promise lies what is long: each is completed by itself, in this turn of the loop where there is time left in it. */
 function completeLater(value: Promise<unknown>, complete: Complete, field: PlannedField, path: Path, attempt: Attempt): Promise<unknown> {
   return value.then((settled) => {
     const completed = () => complete(settled, field, path, attempt)
-    return isTurnOver() ? inTurnToCome(completed) : completed()
+    return ++attempt.waitedFor > SMALL && isTurnOver() ? inTurnToCome(completed) : completed()
   })
 }
 

@@ -18,22 +18,37 @@ export function isTurnOver(): boolean {
   return now - began > LONGEST_TURN
 }
 
-/** What `work` answers, done in a turn to come. Each is begun by itself, so that the one before it has been counted. */
+function endTurn(): void {
+  counting = false
+}
+
+/** In the order in which they came; those before `next` are done. */
+let waiting: (() => void)[] = []
+let next = 0
+
+/**
+ * What `work` answers, done in a turn to come: as many in one turn as there is time for, one right after the other, so that what they ask
+ * of loaders is still asked together.
+ */
 export function inTurnToCome<T>(work: () => T | Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const begin = (): void => {
-      if (isTurnOver()) setImmediate(begin)
-      else
-        try {
-          resolve(work())
-        } catch (error) {
-          reject(error)
-        }
-    }
-    setImmediate(begin)
+    if (waiting.length === 0) setImmediate(takeTurn)
+    waiting.push(() => {
+      try {
+        resolve(work())
+      } catch (error) {
+        reject(error)
+      }
+    })
   })
 }
 
-function endTurn(): void {
-  counting = false
+function takeTurn(): void {
+  do waiting[next++]!()
+  while (next < waiting.length && !isTurnOver())
+  if (next < waiting.length) setImmediate(takeTurn)
+  else {
+    waiting = []
+    next = 0
+  }
 }
