@@ -63,7 +63,7 @@ builder.objectFields(JobType, (t) => ({
   lastRun: t.field({
     type: RunType,
     nullable: true,
-    description: 'The newest run of any trigger. Null: there is none yet.',
+    description: 'The newest run of any trigger. Null: there is none yet, or it was removed by age.',
     resolve: ({ position }, _args, { loaders }) => (position.lastRunId === null ? null : loaders.run(position.lastRunId)),
   }),
   runs: t.field({

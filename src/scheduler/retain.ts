@@ -3,8 +3,8 @@ import type { RetentionRules } from '../domain/retention.ts'
 import type { Store, SweepPlace } from '../engine/store/store.ts'
 
 /** A round takes so long at most, in ms: it comes every other second. */
-const LONGEST_ROUND = 400
-/** Jobs that a round looks at: some 30 ms of work where nothing may go, and a million jobs in a quarter of an hour. */
+const LONGEST_ROUND = 800
+/** Jobs that a round looks at: some 40 ms of work where nothing may go, and a million jobs in a quarter of an hour. */
 const JOBS_OF_ROUND = 2_000
 /** Sweeps begin no closer to each other. */
 const BETWEEN_SWEEPS: Milliseconds = 10 * SECOND

@@ -21,6 +21,6 @@ export interface SweepResult {
   readonly next: SweepPlace | null
   /** Jobs that were looked at to their end. */
   readonly jobs: number
-  /** Rows that went. */
+  /** Rows that went, not counting attempts and the last log lines, which go with their run. */
   readonly removed: number
 }

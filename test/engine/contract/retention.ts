@@ -150,11 +150,7 @@ export function retentionContract(open: Open): void {
       await logged(2_000)
       const kept = await logged(5)
       const pieces = await sweep(engine, NOON + 40 * DAY, { alwaysOfJob: 1 })
-      assert.equal(
-        pieces.reduce((sum, rows) => sum + rows, 0),
-        2_002,
-      )
-      assert.ok(Math.max(...pieces) <= 600 && pieces.length > 3, `${pieces}`)
+      assert.ok(Math.max(...pieces) <= 500 && pieces.length > 3, `${pieces}`)
       assert.deepEqual([await runsOf(engine, job.id), await prisma.logLine.count(), await prisma.attempt.count()], [[kept.id], 5, 1])
       await store.appendLogs([{ runId: kept.id, attempt: 1, at: NOON, level: 'INFO', message: 'late', fields: null }])
       assert.equal(await prisma.logLine.count(), 6)

@@ -1,8 +1,9 @@
 import type { Database } from 'better-sqlite3'
+import type { Logs } from './logs.ts'
 import { prepare } from './statement.ts'
 
-/** Rows removed in one transaction: some milliseconds. */
-export const REMOVAL_BATCH = 500
+/** Rows removed in one transaction: a few milliseconds. */
+export const REMOVAL_BATCH = 200
 
 function statements(db: Database) {
   const removeOf = (table: string, owner: string) =>
@@ -32,9 +33,11 @@ function statements(db: Database) {
 /** Removal of what deleted jobs left, children before parents, a few rows at a time. Their events stay as tombstones. */
 export class Keeping {
   readonly #sql
+  readonly #logs: Logs
 
-  constructor(db: Database) {
+  constructor(db: Database, logs: Logs) {
     this.#sql = statements(db)
+    this.#logs = logs
   }
 
   /** Removes at most `limit` rows in the transaction under way; answers how many. */
@@ -54,6 +57,7 @@ export class Keeping {
       removed += this.#sql.removeLines.run(id, limit - removed).changes
       if (removed < limit) removed += this.#sql.removeAttempts.run(id, limit - removed).changes
       if (removed < limit) removed += this.#sql.removeRun.run(id).changes
+      this.#logs.gone(id)
       if (removed >= limit) return removed
     }
     for (const remove of this.#sql.parts) {

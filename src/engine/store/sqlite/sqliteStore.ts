@@ -79,7 +79,7 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
   const logs = new Logs(db)
   const logLines = new LogLines(db)
   const progress = new Progress(db)
-  const keeping = new Keeping(db)
+  const keeping = new Keeping(db, logs)
   const marks = new Marks(db)
   const sweep = new Sweep(db, { marks, logs })
   const summed = new SummedFigures(db)
@@ -206,7 +206,7 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
     async removeDeleted(limit) {
       let removed = 0
       for (let batch = REMOVAL_BATCH; batch === REMOVAL_BATCH && removed < limit; removed += batch) {
-        batch = await writer.write(() => keeping.removeDeleted(Math.min(REMOVAL_BATCH, limit - removed)))
+        batch = await writer.write(() => keeping.removeDeleted(Math.min(REMOVAL_BATCH, limit - removed)), 'LAST')
       }
       return removed
     },

@@ -9,11 +9,11 @@ import { RunVerdicts } from './runVerdicts.ts'
 import { prepare } from './statement.ts'
 import { type Marks, STREAM_FLOOR } from './stream.ts'
 
-/** A look for what may go takes so long, in ms, and what it found is removed in so long: the loop is held up for no more. */
+/** A look for what may go takes so long, in ms, and what it found is removed in so long: the loop is held up for little more. */
 const LOOK_TIME = 2
-const REMOVAL_TIME = 4
-/** Runs that one look finds at most: about as many as are removed in the time. */
-const FOUND = 300
+const REMOVAL_TIME = 3
+/** Runs that one look finds at most. The old runs of a job lie scattered over the file: a hundred dirty some hundred pages for one commit. */
+const FOUND = 100
 /** Rows of one kind that go with one statement. */
 const PIECE = 300
 
@@ -25,13 +25,12 @@ export interface Look {
 }
 
 function statements(db: Database) {
-  const removeOf = (table: string) =>
-    prepare(db, `DELETE FROM "${table}" WHERE rowid IN (SELECT rowid FROM "${table}" WHERE "runId" = ? LIMIT ?)`)
   return {
     nextJob: prepare<[string], { id: string }>(db, 'SELECT id FROM "Job" WHERE id > ? ORDER BY id LIMIT 1'),
     lives: prepare<[string], { one: 1 }>(db, 'SELECT 1 AS one FROM "Job" WHERE id = ? AND "deletedAt" IS NULL'),
-    removeLines: removeOf('LogLine'),
-    removeAttempts: removeOf('Attempt'),
+    hasMoreLines: prepare<[string, number], { one: 1 }>(db, 'SELECT 1 AS one FROM "LogLine" WHERE "runId" = ? LIMIT 1 OFFSET ?'),
+    removeLines: prepare(db, 'DELETE FROM "LogLine" WHERE rowid IN (SELECT rowid FROM "LogLine" WHERE "runId" = ? LIMIT ?)'),
+    // Its attempts and the lines that are left go with it.
     removeRun: prepare<[string], { occurrence: Instant | null; counted: number; cursor: number }>(
       db,
       'DELETE FROM "Run" WHERE id = ? AND "finishedAt" IS NOT NULL RETURNING occurrence, counted, cursor',
@@ -91,7 +90,7 @@ export class Sweep {
     return { next, jobs, removed }
   }
 
-  /** Log lines go first, in pieces: a run has up to 80,000 of them. `stoppedAt`: where to go on, when the time was over. */
+  /** Where a run has many log lines, up to 80,000, they go first and in pieces. `stoppedAt`: where to go on, when the time was over. */
   #removeRuns(
     from: SweepPlace,
     runs: readonly string[],
@@ -106,13 +105,13 @@ export class Sweep {
     let stoppedAt: SweepPlace | null = null
     let before = from.runId
     for (const id of runs) {
-      const lines = this.#sql.removeLines.run(id, PIECE).changes
-      removed += lines
-      if (lines === PIECE || performance.now() > deadline) {
+      const isLong = this.#sql.hasMoreLines.get(id, PIECE) !== undefined
+      if (isLong) removed += this.#sql.removeLines.run(id, PIECE).changes
+      // The first one goes all the same, so that there is always some progress.
+      if (isLong || (before !== from.runId && performance.now() > deadline)) {
         stoppedAt = { jobId: from.jobId, runId: before }
         break
       }
-      removed += this.#sql.removeAttempts.run(id, PIECE).changes
       const run = this.#sql.removeRun.get(id)
       this.#logs.gone(id)
       before = id
