@@ -1,5 +1,5 @@
-import { setImmediate as yieldToLoop } from 'node:timers/promises'
 import type { Live, LiveItem, LiveReader } from './liveSource.ts'
+import { loopShare, WRITES } from './loopShare.ts'
 
 /** Where what a member is told goes. */
 export interface Sink {
@@ -156,7 +156,7 @@ export class Group<Event> {
         member.position = item.position
       } else this.#fallBehind(member, item)
       if (++written % this.#deps.writesATurn > 0) continue
-      await yieldToLoop()
+      await loopShare.wait(WRITES.weight)
       if (this.#reader !== reader) return
     }
   }

@@ -1,5 +1,6 @@
 import { Group, type GroupDeps, type Sink } from './group.ts'
 import type { Live } from './liveSource.ts'
+import { WRITES } from './loopShare.ts'
 
 /** What makes subscriptions equal, and what they share. */
 export interface Membership<Event> extends Pick<GroupDeps<Event>, 'render' | 'failure'> {
@@ -11,15 +12,12 @@ export interface Membership<Event> extends Pick<GroupDeps<Event>, 'render' | 'fa
   readonly sink: Sink
 }
 
-/** Some 5 ms of writing. */
-const WRITES_A_TURN = 500
-
 /** The groups of equal subscriptions. One is there as long as it has a member. */
 export class Groups {
   readonly #groups = new Map<string, { readonly owner: string | null; readonly group: Group<unknown> }>()
   readonly #writesATurn: number
 
-  constructor(writesATurn = WRITES_A_TURN) {
+  constructor(writesATurn: number = WRITES.count) {
     this.#writesATurn = writesATurn
   }
 

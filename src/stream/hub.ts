@@ -32,6 +32,8 @@ export interface HubLog {
 }
 
 const PAGE = 250
+/** Offered without a wait between, at most: some 10 ms. */
+const OFFERS_A_TURN = 50_000
 const NO_TAGS: JobTags = new Map()
 
 export class Hub {
@@ -163,11 +165,12 @@ export class Hub {
     const era = this.#era
     const head = await this.#store.streamHead()
     while (era === this.#era && this.#position < head) {
-      const rows = await this.#store.runChanges({ after: this.#position, upTo: head, jobIds: null, limit: PAGE })
+      const limit = Math.max(1, Math.min(PAGE, Math.floor(OFFERS_A_TURN / this.#listeners.size)))
+      const rows = await this.#store.runChanges({ after: this.#position, upTo: head, jobIds: null, limit })
       const tags = this.#tagListeners > 0 ? await this.tagsOf(rows) : NO_TAGS
       if (era !== this.#era) return
       // From here to the end of the dispatch without a wait: whoever joins sees either the old position or the new one, never between.
-      this.#position = rows.length < PAGE ? head : (rows.at(-1)?.cursor ?? head)
+      this.#position = rows.length < limit ? head : (rows.at(-1)?.cursor ?? head)
       for (const row of rows) this.#dispatch(row, tags)
       await yieldToLoop()
     }

@@ -1,7 +1,7 @@
-import { setImmediate as yieldToLoop } from 'node:timers/promises'
 import { isFinal, type RunTrigger } from '../domain/run.ts'
 import type { RunRow, Store } from '../engine/store/store.ts'
 import type { Hub, JobTags, Listener } from './hub.ts'
+import { loopShare, PAGE_READ } from './loopShare.ts'
 import { refuseExpired } from './resume.ts'
 
 /** What a reader wants to see. */
@@ -65,7 +65,6 @@ export class RunReader implements Listener, AsyncIterableIterator<RunChange> {
   #pendingBytes = 0
   #page: RunRow[] = []
   #pageReadAt = 0
-  #yielded = 0
   readonly #notices: ReaderNotices
   #checkpointOwed = false
   #noticeOwed = false
@@ -147,12 +146,12 @@ export class RunReader implements Listener, AsyncIterableIterator<RunChange> {
     try {
       if (this.#mode === 'UNSTARTED') await this.#begin()
       while (this.#mode !== 'ENDED') {
+        // Asked before it is taken: while it waits, states collapse.
+        const room = loopShare.ask(1)
+        if (room !== null) await room
+        if (this.#ended()) break
         const change = this.#take()
-        if (change !== null) {
-          // A long run of answers that never waits for I/O would hold the loop.
-          if (++this.#yielded % 64 === 0) await yieldToLoop()
-          return { done: false, value: change }
-        }
+        if (change !== null) return { done: false, value: change }
         if (this.#mode === 'BEHIND') await this.#readPage()
         else await this.#somethingHappens()
       }
@@ -210,14 +209,14 @@ export class RunReader implements Listener, AsyncIterableIterator<RunChange> {
 
   /** Reads on from its position up to the hub's, which feeds it from there: no gap, and nothing twice. */
   async #readPage(): Promise<void> {
-    await yieldToLoop()
+    if (this.#hub.position > this.#position) await loopShare.wait(PAGE_READ)
     if (this.#mode !== 'BEHIND') return
-    this.#mode = 'JOINING'
     const upTo = this.#hub.position
     if (upTo <= this.#position) {
       this.#mode = 'LIVE'
       return
     }
+    this.#mode = 'JOINING'
     const { page: limit } = this.#limits
     const rows = await this.#store.runChanges({ after: this.#position, upTo, jobIds: this.jobIds, limit })
     // After the rows: what was removed before they were read is not among them, and who cannot be told it must not go on as if it had been.
