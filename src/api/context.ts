@@ -5,6 +5,7 @@ import type { JobStream } from '../stream/jobStream.ts'
 import type { LogStream } from '../stream/logStream.ts'
 import type { RunStream } from '../stream/runStream.ts'
 import type { HandlerDescription } from '../worker/handlers/registry.ts'
+import { AnswerSize } from './answerSize.ts'
 import { createLoaders, type Loaders } from './loaders.ts'
 
 /** READ: queries and subscriptions. OPERATE: trigger, cancel, rerun, pause, resume. MANAGE: create, update, delete. */
@@ -39,11 +40,13 @@ export interface ApiContext extends ApiServices {
   readonly viewer: Viewer | null
   /** Replaced whenever what they have read may be stale: see `readAnew`. */
   loaders: Loaders
+  /** Of this answer: an event of a subscription is one of its own. */
+  answerSize: AnswerSize
 }
 
 /** The context of one operation. `viewer` null: no credentials came although they are needed. */
 export function createContext(services: ApiServices, viewer: Viewer | null): ApiContext {
-  return { ...services, viewer, loaders: createLoaders(services) }
+  return { ...services, viewer, loaders: createLoaders(services), answerSize: new AnswerSize() }
 }
 
 /**

@@ -53,7 +53,7 @@ export const JobType = builder.objectRef<JobRow>('Job').implement({
       type: 'JSON',
       nullable: true,
       description: 'What its runs are given, unless they were given their own. Null: nothing.',
-      resolve: ({ job }) => parseJson(job.payload),
+      resolve: ({ job }, _args, { answerSize }) => answerSize.json(job.payload),
     }),
     policies: t.field({ type: JobPoliciesType, description: 'How it behaves, defaults filled in.', resolve: ({ job }) => job.policies }),
     nextRunAt: t.field({
@@ -90,11 +90,6 @@ export const JobType = builder.objectRef<JobRow>('Job').implement({
 })
 
 export const JobConnectionType = connectionType('Job', JobType, 'jobs')
-
-/** JSON is stored as text, and parsed only where it is asked for. */
-export function parseJson(text: string | null): unknown {
-  return text === null ? null : JSON.parse(text)
-}
 
 function upcomingInstants({ job, position }: JobRow, maintenance: readonly Pause[], count: number): Instant[] {
   if (count < 0 || count > MAX_UPCOMING) throw badUserInput(`\`count\` is ${count}; accepted: 0 to ${MAX_UPCOMING}.`)

@@ -3,7 +3,6 @@ import type { LogLineRow } from '../engine/store/store.ts'
 import { builder, described } from './builder.ts'
 import { connectionType } from './connection.ts'
 import type { ApiContext } from './context.ts'
-import { parseJson } from './job.ts'
 import { type Page, type PageArgs, readPage } from './pagination.ts'
 import { RunType } from './run.ts'
 
@@ -27,12 +26,15 @@ export const LogLineType = builder.objectRef<LogLineRow>('LogLine').implement({
     at: t.field({ type: 'DateTime', description: 'When it was written.', resolve: (line) => line.at }),
     attempt: t.exposeInt('attempt', { description: 'Number of the attempt that wrote it.' }),
     level: t.field({ type: LogLevelType, description: 'How much it matters.', resolve: (line) => line.level }),
-    message: t.exposeString('message', { description: 'The text, at most 16 KiB; longer ones end in "…".' }),
+    message: t.string({
+      description: 'The text, at most 16 KiB; longer ones end in "…".',
+      resolve: (line, _args, { answerSize }) => answerSize.take(line.message),
+    }),
     fields: t.field({
       type: 'JSON',
       nullable: true,
       description: 'What was written beside the text, for machines. Null: nothing.',
-      resolve: (line) => parseJson(line.fields),
+      resolve: (line, _args, { answerSize }) => answerSize.json(line.fields),
     }),
   }),
 })

@@ -3,7 +3,7 @@ import type { RunRow } from '../engine/store/store.ts'
 import { AttemptType, attemptsOf, RunErrorType } from './attempt.ts'
 import { builder, described } from './builder.ts'
 import { connectionType } from './connection.ts'
-import { JobType, parseJson } from './job.ts'
+import { JobType } from './job.ts'
 
 export const RunStatusType = builder.enumType('RunStatus', {
   description: 'QUEUED → RUNNING → (RETRYING → RUNNING)* → SUCCEEDED, FAILED, TIMED_OUT or CANCELLED. Nothing leaves one of the last four.',
@@ -85,13 +85,13 @@ RunType.implement({
       type: 'JSON',
       nullable: true,
       description: 'What it was given when it was made. Null: nothing.',
-      resolve: (run) => parseJson(run.payload),
+      resolve: (run, _args, { answerSize }) => answerSize.json(run.payload),
     }),
     output: t.field({
       type: 'JSON',
       nullable: true,
       description: 'What its target answered. Null: nothing, or not yet.',
-      resolve: (run) => parseJson(run.output),
+      resolve: (run, _args, { answerSize }) => answerSize.json(run.output),
     }),
     error: t.field({
       type: RunErrorType,

@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { formatError } from '../api/errors.ts'
+import { formatResult } from '../api/errors.ts'
 import type { EventStreams } from './eventStreams.ts'
 import { acceptsEventStream, JSON_TYPE, jsonTypeFor, refusalStatus, sendError, sendErrors, sendJson } from './httpAnswers.ts'
 import type { Caller, Operations } from './operations.ts'
 import { MAX_BODY, readBody, readParams } from './requestBody.ts'
+import { mayBeLarge, writtenInSlices } from './writtenOut.ts'
 import type { YogaHandler } from './yogaHandler.ts'
 
 export type GraphqlHandler = (req: IncomingMessage, res: ServerResponse, caller: Caller) => Promise<void>
@@ -75,8 +76,8 @@ export function createGraphqlHandler({
     const answer = await operations.run(prepared, params, caller)
     if (answer.kind === 'refused') return sendErrors(res, refusalStatus(answer.errors, type), type, answer.errors)
     if (answer.kind === 'result') {
-      const { errors, ...rest } = answer.result
-      sendJson(res, 200, type, JSON.stringify(errors === undefined ? rest : { errors: errors.map(formatError), ...rest }))
+      const result = formatResult(answer.result)
+      sendJson(res, 200, type, mayBeLarge(prepared.cost) ? await writtenInSlices(result) : JSON.stringify(result))
     }
   }
 }

@@ -11,6 +11,7 @@ import type { OperationParams } from './documents.ts'
 import type { Operations } from './operations.ts'
 import { MAX_BODY } from './requestBody.ts'
 import { SocketLine } from './socketLine.ts'
+import { mayBeLarge, writtenInSlices } from './writtenOut.ts'
 
 /** The WebSockets of the server, with the protocol graphql-transport-ws. */
 export interface SocketServer {
@@ -99,7 +100,8 @@ export function createSocketServer({ operations, viewer, maxOperations, log }: S
       const answer = await operations.run(known, params, caller, () => extra.line.sinkOf(id))
       if (answer.kind === 'refused') return answer.errors
       streaming = answer.kind === 'stream'
-      const result = answer.kind === 'stream' ? whenEnded(answer.stream, () => extra.running--) : answer.result
+      const result =
+        answer.kind === 'stream' ? whenEnded(answer.stream, () => extra.running--) : told(extra.line, id, answer.result, known.cost)
       return {
         schema: NO_SCHEMA,
         document: known.document,
@@ -198,6 +200,30 @@ const NO_SCHEMA = null as unknown as ExecutionArgs['schema']
 
 function prepared(args: ExecutionArgs): Result {
   return (args as Prepared)[RESULT]
+}
+
+/**
+ * A result as graphql-ws is handed it. It writes out what it is given in one piece, so a large one is written by us: then it is handed a
+ * stream that yields nothing, behind which it says that the operation is complete.
+ */
+function told(line: SocketLine, id: string, result: ExecutionResult, cost: number): Result {
+  if (!mayBeLarge(cost)) return result
+  let left = false
+  const stream: AsyncIterableIterator<ExecutionResult> = {
+    async next() {
+      const text = await writtenInSlices(formatResult(result))
+      if (!left) await line.send(`{"id":${JSON.stringify(id)},"type":"next","payload":${text}}`)
+      return { done: true, value: undefined }
+    },
+    async return() {
+      left = true
+      return { done: true, value: undefined }
+    },
+    [Symbol.asyncIterator]() {
+      return this
+    },
+  }
+  return stream
 }
 
 /** Answers a message that is too large as an error of its operation, whose id stands at its beginning; without one it is 1009. */

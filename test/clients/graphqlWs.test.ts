@@ -54,6 +54,24 @@ test("graphql-ws's client comes back by itself after a stop and after a kill, an
   await client.dispose()
 })
 
+test('a query whose answer may be large is answered as over HTTP', async () => {
+  await using server = await startRestarting()
+  await Promise.all(Array.from({ length: 30 }, () => server.trigger()))
+  const query =
+    '{ runs(first: 100) { nodes { id triggeredBy payload job { name tags schedule { description } } } pageInfo { endCursor } } }'
+  const client = clientOf(server.url)
+  const results = await Array.fromAsync(client.iterate({ query }))
+  const response = await fetch(server.url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ query }),
+  })
+  const overHttp = (await response.json()) as { extensions: { cost: number } }
+  assert.ok(overHttp.extensions.cost > 300)
+  assert.deepEqual(results, [overHttp])
+  await client.dispose()
+})
+
 test('its keepAlive is answered, and an operation that is refused leaves the socket and the others on it', async () => {
   await using server = await startRestarting()
   const pongs = new Recorder<boolean>()
