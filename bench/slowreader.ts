@@ -211,8 +211,7 @@ class SlowSubscriber {
       }
       if (order === 'end') {
         subscriber.socket.terminate()
-        tell('ends', [...subscriber.ends])
-        process.disconnect()
+        process.send?.(['ends', [...subscriber.ends]], () => process.disconnect())
       }
     })
     tell('subscribed')
