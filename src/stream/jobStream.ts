@@ -8,7 +8,7 @@ import type { HubLog } from './hub.ts'
 import { JobHub, type KnownJob } from './jobHub.ts'
 import { asSource, type LiveItem, type LiveReader, type Source } from './liveSource.ts'
 import { PullReader } from './pullReader.ts'
-import { positionOf, startAt } from './resume.ts'
+import { positionOf, refuseExpired, startAt } from './resume.ts'
 
 export interface JobStreamQuery {
   /** Null: all jobs. */
@@ -140,8 +140,11 @@ class JobReader extends PullReader<Told, LiveItem<JobEvent>> implements LiveRead
   }
 
   protected async read(): Promise<readonly Told[]> {
-    const head = await this.#deps.store.streamHead()
-    const rows = head > this.#read ? await this.#deps.hub.page(this.#read, head) : []
+    const { store, hub } = this.#deps
+    const head = await store.streamHead()
+    const rows = head > this.#read ? await hub.page(this.#read, head) : []
+    // After the rows: one that was not read from for so long must not go on as if what was removed meanwhile had been told.
+    if (head > this.#read) refuseExpired(store, this.#read, await store.jobStreamFloor())
     this.#read = rows.at(-1)?.cursor ?? Math.max(head, this.#read)
     if (rows.length > 0) return rows
     // The page before this one was told to its end, and nothing came after it.

@@ -252,6 +252,20 @@ test('a cursor that cannot be resumed from rejects the first pull, and leaves no
   assert.equal(stream.readers, 0)
 })
 
+test('a reader that is behind what is kept is told so, not led past what it missed', async (t) => {
+  const { stream, asked, create, update, engine } = await open(t)
+  const events = stream.jobChanges({ ...ALL, checkpoints: true })
+  await take(events, 1)
+  const id = await create({ name: 'a' })
+  await take(events, 1)
+  await update(id, { description: 'one' })
+  await update(id, { description: 'two' })
+  const head = await engine.store.streamHead()
+  asked.floor = head
+  await assert.rejects(events.next(), { code: 'CURSOR_EXPIRED', oldest: encodeCursor(engine.store.databaseId, head) })
+  assert.equal(stream.readers, 0)
+})
+
 test('a thousand readers that come and go leave no listener, whenever they go', async (t) => {
   const { stream, engine, listeners, create } = await open(t)
   await create({ name: 'a' })
