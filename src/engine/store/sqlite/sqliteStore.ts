@@ -8,6 +8,7 @@ import type { Store } from '../store.ts'
 import { Ageing, SummedFigures } from './ageing.ts'
 import { reading } from './availability.ts'
 import { Changes } from './changes.ts'
+import { Checkpoints } from './checkpoints.ts'
 import { ConcurrencyKeys } from './concurrency.ts'
 import { Definitions } from './definitions.ts'
 import { FigureReads } from './figureReads.ts'
@@ -115,6 +116,7 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
     afterRollback() {
       for (const memory of [keys, definitions, releases, maintenance, figures, logs]) memory.forget()
     },
+    afterCommit: () => checkpoints.committed(),
     // A worker that is gone, or breaks its word, has its attempts recovered like those of a process that died.
     deliver(begun) {
       try {
@@ -126,6 +128,7 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
     },
     publish: (hint) => bus.publish(hint),
   })
+  const checkpoints = new Checkpoints(db, () => writer.idle)
 
   /** The room that the worker has left, behind what this transaction has begun for it already. */
   const roomFor = (tx: Tx): number => (consumer === null ? 0 : Math.min(BEGUN_AT_ONCE, consumer.free() - tx.begunBefore))
@@ -223,6 +226,7 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
     async close() {
       progress.close()
       writer.close()
+      checkpoints.close()
       db.close()
     },
 

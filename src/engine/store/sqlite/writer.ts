@@ -53,6 +53,8 @@ export interface Surroundings {
   beforeCommit(effects: Effects, head: number): void
   /** Memory that mirrors rows must forget what was taken back, the whole transaction or one call's part. */
   afterRollback(): void
+  /** Before those who wait are answered. */
+  afterCommit(): void
   deliver(begun: readonly BegunAttempt[]): void
   publish(hint: Hint): void
 }
@@ -115,6 +117,11 @@ export class Writer {
     return this.#head
   }
 
+  /** Whether no call waits for a transaction. */
+  get idle(): boolean {
+    return this.#next().length === 0
+  }
+
   /** What kept the newest transaction from being stored; null: it was. */
   get failure(): StoreUnavailable | null {
     return this.#failure
@@ -152,6 +159,7 @@ export class Writer {
     try {
       const committed = this.#transaction(queue, taken)
       this.#failure = null
+      this.#surroundings.afterCommit()
       this.#announce(committed)
     } catch (error) {
       // Nothing of this transaction stands. All calls of it hear so; those not yet taken try again in the next.
