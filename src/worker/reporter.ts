@@ -8,6 +8,8 @@ import type { RunContext } from './runContext.ts'
 const TELL_WITHIN: Milliseconds = 20
 /** Lines that may wait in memory while the database is slow or away; further ones are dropped, and the loss is marked. */
 const WAITING_LINES = 50_000
+/** Stored in one transaction at most, which holds up the loop, and the instant that falls due meanwhile, for some milliseconds. */
+const AT_ONCE = { outcomes: 500, lines: 1_000 } as const
 /** In bytes of UTF-8. */
 const MAX_MESSAGE = 16 * 1024
 const FIRST_BACKOFF: Milliseconds = 100
@@ -118,9 +120,9 @@ export class Reporter {
       this.#outcomes = []
       this.#lines = []
       this.#progress.clear()
-      if (lines.length > 0) await this.#untilWritten('log lines', () => this.#deps.store.appendLogs(lines))
+      for (const some of slices(lines, AT_ONCE.lines)) await this.#untilWritten('log lines', () => this.#deps.store.appendLogs(some))
       if (progress.length > 0) await this.#untilWritten('progress', () => this.#deps.store.setProgress(progress, this.#deps.now()))
-      if (outcomes.length > 0) await this.#settle(outcomes)
+      for (const some of slices(outcomes, AT_ONCE.outcomes)) await this.#settle(some)
     }
     // In the same step as the last look: whatever is told from here on starts a write of its own.
     this.#writing = null
@@ -164,6 +166,10 @@ export class Reporter {
     }
     return null
   }
+}
+
+function* slices<T>(all: readonly T[], size: number): Generator<readonly T[]> {
+  for (let from = 0; from < all.length; from += size) yield all.slice(from, from + size)
 }
 
 /** Outputs reach 64 KiB: counted by 8 KiB, so that ten thousand unsettled outcomes stay below 80 MB whatever they hold. */

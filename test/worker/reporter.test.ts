@@ -61,6 +61,23 @@ describe('the reporter', () => {
     assert.equal(reporter.unsettled, 0)
   })
 
+  it('stores thousands that end in one turn in pieces, in their order', async () => {
+    const { store, written } = rememberingStore()
+    const { reporter } = reporterOf(store)
+    const ids = Array.from({ length: 1_200 }, (_, i) => `run_${i}`)
+    for (const id of ids) reporter.report(key(id), succeeded)
+    await reporter.stop()
+    assert.deepEqual(
+      written.settled.map((batch) => batch.length),
+      [500, 500, 200],
+    )
+    assert.deepEqual(
+      written.settled.flat().map(({ runId }) => runId),
+      ids,
+    )
+    assert.equal(reporter.unsettled, 0)
+  })
+
   it('writes the lines of an attempt before its outcome', async () => {
     const { store, written } = rememberingStore()
     const { reporter } = reporterOf(store)
