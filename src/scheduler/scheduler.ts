@@ -12,7 +12,10 @@ import type { Log } from '../log.ts'
 import type { Service } from '../services.ts'
 import { type Definition, Definitions } from './definitions.ts'
 
-/** Jobs planned in one transaction: more brings nothing, and one commit stalls the loop for some milliseconds at most. */
+/**
+ * Jobs looked at in one round, and entries of the ledger after which a transaction ends: more brings nothing, and one commit stalls the
+ * loop for some milliseconds. After a stop a single job may have a thousand instants to catch up with; those of one job stay together.
+ */
 const BATCH = 500
 /** Longest sleep. Clocks jump and hints get lost; and Node turns a wait of 2^31 ms or more into 1 ms. */
 const LONGEST_SLEEP: Milliseconds = MINUTE
@@ -85,16 +88,20 @@ export class Scheduler implements Service {
     const maintenance = await store.maintenance()
     const definitions = await this.#definitions.of(positions)
     const active = await this.#activeRuns(positions, definitions)
-    const plans: GuardedPlan[] = []
+    let plans: GuardedPlan[] = []
+    let entries = 0
     for (const position of positions) {
       const definition = definitions.get(position.jobId)
       if (definition === undefined) continue
-      plans.push({
-        plan: this.#plan(definition, { position, active: active.get(position.jobId) ?? [], maintenance, now: moment }),
-        from: position,
-      })
+      const plan = this.#plan(definition, { position, active: active.get(position.jobId) ?? [], maintenance, now: moment })
+      plans.push({ plan, from: position })
+      entries += plan.entries.length
+      if (entries < BATCH) continue
+      await store.commitPlans(plans, moment)
+      plans = []
+      entries = 0
     }
-    await store.commitPlans(plans, moment)
+    if (plans.length > 0) await store.commitPlans(plans, moment)
     return positions.length
   }
 

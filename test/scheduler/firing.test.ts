@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
+import { randomFillSync } from 'node:crypto'
 import { describe, it } from 'node:test'
 import type { Outcome } from '../../src/domain/run.ts'
 import type { RunRow } from '../../src/engine/store/store.ts'
 import { recover } from '../../src/scheduler/recover.ts'
+import { Scheduler } from '../../src/scheduler/scheduler.ts'
 import type { Performers } from '../../src/worker/execute.ts'
 import type { RunContext } from '../../src/worker/runContext.ts'
 import { Worker } from '../../src/worker/worker.ts'
@@ -256,6 +258,31 @@ describe('ending', () => {
     await stop()
     assert.ok(entries.some(({ message }) => message.includes('ended by somebody else')))
     assert.equal((await parts.engine.store.run(run.value.runId))?.status, 'SUCCEEDED')
+  })
+})
+
+describe('catching up', () => {
+  it('commits hundreds of instants at a time, those of one job together', async (t) => {
+    const parts = await openParts(t)
+    for (const name of ['a', 'b', 'c']) await parts.create({ name, policies: { misfire: 'ALL', overlap: 'ALLOW_ALL' } })
+    const { store, bus } = parts.engine
+    const commits: number[] = []
+    const commitPlans: typeof store.commitPlans = (plans, now) => {
+      commits.push(plans.reduce((sum, { plan }) => sum + plan.entries.length, 0))
+      return store.commitPlans(plans, now)
+    }
+    const { log } = keepingLog()
+    const scheduler = new Scheduler({
+      store: { ...store, commitPlans },
+      bus,
+      log: log as never,
+      now: parts.clock.now,
+      randomBytes: (bytes) => randomFillSync(bytes),
+    })
+    parts.clock.forward(400 * MINUTE)
+    assert.equal(await scheduler.tick(), 3)
+    assert.deepEqual(commits, [800, 400])
+    assert.equal(await scheduler.tick(), 0)
   })
 })
 
