@@ -1,7 +1,8 @@
-import { aheadOf, type Standing } from '../domain/ahead.ts'
+import { aheadOf, type Standing, sleptThrough } from '../domain/ahead.ts'
 import { DAY, type Instant } from '../domain/instant.ts'
 import { inOrder, type LedgerPart, type LedgerRow } from '../domain/ledger.ts'
 import type { Occurrences } from '../domain/occurrences.ts'
+import { pausedReason } from '../domain/plan.ts'
 import { plannedBy } from '../domain/planned.ts'
 import type { JobRow, PageKey } from '../engine/store/store.ts'
 import { builder, described } from './builder.ts'
@@ -92,7 +93,7 @@ function startOf(key: PageKey | null): Instant | null {
 }
 
 async function readOccurrences(
-  { store, loaders }: ApiContext,
+  { store, loaders, now }: ApiContext,
   { job, position }: JobRow,
   { after, before, fromEnd, limit }: Omit<PageBounds, 'after' | 'before'> & { readonly after: Instant; readonly before: Instant },
 ): Promise<readonly OccurrenceRow[]> {
@@ -102,14 +103,21 @@ async function readOccurrences(
   const rows = inOrder(part, after, before, () => plannedBy(revisions))
   // The job was read before its ledger: what got a verdict in between is no longer planned.
   const decidedUntil = Math.max(position.plannedUntil, ...rows.map(({ last }) => last))
-  const maintenance = await loaders.maintenance()
-  const ahead = plannedRows({ job, position, maintenance }, Math.max(after, decidedUntil), before)
-  return fromEnd ? [...rows, ...ahead].slice(-limit) : [...rows, ...ahead].slice(0, limit)
+  const standing = { job, position, maintenance: await loaders.maintenance() }
+  const undecided = Math.max(after, decidedUntil)
+  const all = [...rows, ...sleptRows(standing, now(), undecided, before), ...plannedRows(standing, undecided, before)]
+  return fromEnd ? all.slice(-limit) : all.slice(0, limit)
 }
 
 /** Whether no row has to be cut: only then may the plan stay unread. */
 function isWhole({ runs, shared }: LedgerPart, after: Instant, before: Instant): boolean {
   return shared.every((row) => row.first > after && row.last < before && !runs.some(({ first }) => first > row.first && first < row.last))
+}
+
+/** The instants between two that the job's pause has passed over, and that will be stored so when it ends. */
+function sleptRows(standing: Standing, now: Instant, after: Instant, before: Instant): readonly OccurrenceRow[] {
+  const { pause } = standing.job
+  return pause === null ? [] : rowOf(sleptThrough(standing, now), after, before, 'SKIPPED_PAUSED', pausedReason(pause))
 }
 
 /** What an Int holds. */
@@ -123,19 +131,26 @@ const COUNTABLE = 24_000 * DAY
  */
 function plannedRows(standing: Standing, after: Instant, before: Instant): readonly OccurrenceRow[] {
   const ahead = aheadOf(standing)
-  if (ahead.count(after, before - 1) <= MOST_COUNTED) return plannedRow(ahead, after, before)
+  if (ahead.count(after, before - 1) <= MOST_COUNTED) return rowOf(ahead, after, before, 'PLANNED', null)
   const rows: OccurrenceRow[] = []
   for (let from = after; from < before - 1; ) {
     const border = Math.min(before, (Math.floor((from + 1) / COUNTABLE) + 1) * COUNTABLE)
-    rows.push(...plannedRow(ahead, from, border))
+    rows.push(...rowOf(ahead, from, border, 'PLANNED', null))
     from = border - 1
   }
   return rows
 }
 
-function plannedRow(ahead: Occurrences, after: Instant, before: Instant): readonly OccurrenceRow[] {
-  const count = ahead.count(after, before - 1)
+/** All instants between two in one row, where there are any. */
+function rowOf(
+  instants: Occurrences,
+  after: Instant,
+  before: Instant,
+  verdict: OccurrenceRow['verdict'],
+  reason: string | null,
+): readonly OccurrenceRow[] {
+  const count = instants.count(after, before - 1)
   if (count === 0) return []
-  const ends = { first: ahead.next(after)!, last: ahead.previous(before - 1)! }
-  return [{ verdict: 'PLANNED', ...ends, count, reason: null, runId: null, counted: true }]
+  const ends = { first: instants.next(after)!, last: instants.previous(before - 1)! }
+  return [{ verdict, ...ends, count, reason, runId: null, counted: true }]
 }

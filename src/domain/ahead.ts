@@ -28,6 +28,16 @@ export function aheadOf(standing: Standing): Occurrences {
 }
 
 /**
+ * The instants up to `now` that a job's own pause has passed over although no verdict says so yet: the planner lets a paused job sleep, and
+ * whatever ends the pause first gives them SKIPPED_PAUSED.
+ */
+export function sleptThrough({ job, position }: Omit<Standing, 'maintenance'>, now: Instant): Occurrences {
+  if (job.pause === null || position.completed) return NOTHING
+  const { after, upTo } = gapOf(job.pause)
+  return within(occurrencesOf(job.schedule), Math.max(position.plannedUntil, after), Math.min(now, upTo))
+}
+
+/**
  * When a job fires next, jitter included; null: not at all as things stand. The planner keeps the answer with the job, but knows of the
  * job's own pause alone: a pause of the whole scheduling begins and ends without a write to every job.
  */

@@ -34,8 +34,10 @@ export function planJob(input: PlanningInput): Plan {
   const newest = position.completed ? null : newestToDecide(input)
   const due = newest === null ? [] : [{ after: position.plannedUntil, upTo: newest }]
   const windows = [
-    ...(job.pause === null ? [] : [windowOf(job.pause, 'Paused')]),
-    ...input.maintenance.filter((pause) => endsAfter(pause, position.plannedUntil)).map((pause) => windowOf(pause, 'Scheduling paused')),
+    ...(job.pause === null ? [] : [{ ...job.pause, reason: pausedReason(job.pause) }]),
+    ...input.maintenance
+      .filter((pause) => endsAfter(pause, position.plannedUntil))
+      .map((pause) => ({ ...pause, reason: `Scheduling paused: ${pause.note}` })),
   ]
   const { running, paused } = splitByPauses(due, windows)
   const misfires = decideMisfires(running, job.policies, input.occurrences, (instant) => dueAt(job.id, job.schedule, instant), now)
@@ -121,8 +123,9 @@ interface PauseWindow extends Pick<Pause, 'since' | 'until'> {
   readonly reason: string
 }
 
-function windowOf({ since, until, note }: Pause, what: string): PauseWindow {
-  return { since, until, reason: `${what}: ${note}` }
+/** Of SKIPPED_PAUSED, where the job itself was paused. */
+export function pausedReason({ note }: Pause): string {
+  return `Paused: ${note}`
 }
 
 interface PausedStretch {

@@ -182,6 +182,23 @@ describe('pages of a ledger', () => {
     })
   }
 
+  it('of a paused job that the planner lets sleep say so, as it will be stored', async (t) => {
+    const api = await openApi(t)
+    const id = await api.create({})
+    api.clock.instant = at(2)
+    await api.scheduler.tick()
+    await api.commands.pauseJob({ id, note: 'disks' }, { name: 'ada' })
+    api.clock.instant = at(5) + 1
+    await api.scheduler.tick()
+    const whole = await pageOf(api, id, NOON, at(9))
+    assert.deepEqual(shown(whole), ['COALESCED 1 run 2', 'RUN 2 run 2', 'SKIPPED_PAUSED 3..5 x3'])
+    assert.equal(whole.edges.at(-1).node.reason, 'Paused: disks')
+    assert.deepEqual(shown(await pageOf(api, id, at(4), at(5))), ['SKIPPED_PAUSED 4'])
+    await api.commands.resumeJob({ id }, { name: 'ada' })
+    const { edges } = await pageOf(api, id, NOON, at(6))
+    assert.deepEqual(edges, whole.edges)
+  })
+
   it('go on with what a row has grown by since', async (t) => {
     const api = await openApi(t)
     const id = await api.create({})

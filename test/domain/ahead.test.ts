@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { aheadOf, nextRunAtOf } from '../../src/domain/ahead.ts'
+import { aheadOf, nextRunAtOf, sleptThrough } from '../../src/domain/ahead.ts'
 import type { Job, Pause, Position } from '../../src/domain/job.ts'
 import { occurrencesOf } from '../../src/domain/occurrences.ts'
 import { standing } from '../../src/domain/plan.ts'
@@ -138,5 +138,34 @@ describe('what lies ahead and what the planner then decides', () => {
       ),
       { numRuns: 200, seed: 11 },
     )
+  })
+})
+
+describe('what a paused job slept through', () => {
+  it('is what a command that ends the pause writes down as SKIPPED_PAUSED', () => {
+    const minute = fc.integer({ min: -5, max: 30 })
+    fc.assert(
+      fc.property(minute, fc.option(minute), fc.nat(20), fc.nat(40 * 60), (since, until, planned, second) => {
+        const now = NOON + second * 1_000
+        const job = jobOf({ pause: pause(since, until) })
+        const position = positionOf({ plannedUntil: NOON + planned * MINUTE })
+        const written = planOf({ job, position, now, closing: true }).entries.flatMap((entry) =>
+          entry.kind === 'span' && entry.span.verdict === 'SKIPPED_PAUSED' ? [entry.span] : [],
+        )
+        const slept = sleptThrough({ job, position }, now)
+        const count = slept.count(0, now + HOUR)
+        assert.deepEqual(
+          written.map(({ first, last, count }) => ({ first, last, count })),
+          count === 0 ? [] : [{ first: slept.next(0), last: slept.previous(now + HOUR), count }],
+        )
+      }),
+    )
+  })
+
+  it('is nothing of a job that is not paused, or completed', () => {
+    const later = NOON + HOUR
+    assert.equal(sleptThrough({ job: jobOf(), position: positionOf() }, later).count(0, later), 0)
+    const completed = { job: jobOf({ pause: pause(0, null) }), position: positionOf({ completed: true }) }
+    assert.equal(sleptThrough(completed, later).count(0, later), 0)
   })
 })
