@@ -7,11 +7,11 @@ import { EngineStartError } from '../../errors.ts'
 /** Pages kept in memory, in KiB: the due index and the newest rows of a million jobs fit well within. */
 const CACHE_KIB = 32_000
 /**
- * The write-ahead log is copied into the file within the commit that gives it so many pages, 64 MiB, where no calm moment came before
- * (see Checkpoints). A batch of 500 runs writes some 1,500, many of them again and again: at SQLite's own 1,000 every batch would be
- * followed by a copy, which made firing half as fast.
+ * The write-ahead log is copied into the file within the commit that gives it so many pages, 128 MiB, where the thread that copies it beside
+ * the commits does not keep up (see Checkpoints). A batch of 500 runs writes some 1,500, many of them again and again: at SQLite's own 1,000
+ * every batch would be followed by a copy, which made firing half as fast.
  */
-const CHECKPOINT_PAGES = 16_000
+const CHECKPOINT_PAGES = 32_000
 /** Nobody else writes; a tool that does so for a moment may hold up the loop for so long, not longer. */
 const BUSY_TIMEOUT = 100
 

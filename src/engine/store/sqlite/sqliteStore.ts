@@ -128,7 +128,7 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
     },
     publish: (hint) => bus.publish(hint),
   })
-  const checkpoints = new Checkpoints(db, () => writer.idle)
+  const checkpoints = new Checkpoints(db, () => writer.idle, log)
 
   /** The room that the worker has left, behind what this transaction has begun for it already. */
   const roomFor = (tx: Tx): number => (consumer === null ? 0 : Math.min(BEGUN_AT_ONCE, consumer.free() - tx.begunBefore))
@@ -226,7 +226,7 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
     async close() {
       progress.close()
       writer.close()
-      checkpoints.close()
+      await checkpoints.close()
       db.close()
     },
 
