@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import { setImmediate as turn } from 'node:timers/promises'
 import { type TestContext, test } from 'node:test'
 import type { JobFilter } from '../../src/domain/jobFilter.ts'
-import type { Bus, Hint } from '../../src/engine/bus/bus.ts'
 import type { Store } from '../../src/engine/store/store.ts'
 import { encodeCursor, encodeLogCursor } from '../../src/stream/cursor.ts'
 import { createJobStream, type JobEvent, type JobStreamDeps, type JobStreamQuery } from '../../src/stream/jobStream.ts'
 import { createRunStream } from '../../src/stream/runStream.ts'
 import { caller, keepingLog, openParts } from '../support/parts.ts'
 import { EVERYTHING } from './changeStore.ts'
+import { watchedBus } from './watchedBus.ts'
 
 const ALL: JobStreamQuery = { filter: null, after: null, checkpoints: false }
 const NO_FILTER: JobFilter = { state: null, search: null, tags: null, handler: null, lastRunStatus: null }
@@ -17,18 +17,7 @@ const NO_FILTER: JobFilter = { state: null, search: null, tags: null, handler: n
 async function open(t: TestContext, { deaf = false, ...options }: Partial<JobStreamDeps> & { readonly deaf?: boolean } = {}) {
   const parts = await openParts(t)
   const { engine, clock, commands } = parts
-  const listeners = new Set<(hint: Hint) => void>()
-  const bus: Bus = {
-    ...engine.bus,
-    subscribe(listener) {
-      const end = deaf ? () => {} : engine.bus.subscribe(listener)
-      listeners.add(listener)
-      return () => {
-        listeners.delete(listener)
-        end()
-      }
-    },
-  }
+  const { bus, listeners } = watchedBus(engine.bus, deaf)
   const asked = { pages: 0, jobs: 0, floor: 0 }
   const store: Store = {
     ...engine.store,

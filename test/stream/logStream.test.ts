@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { setImmediate as turn } from 'node:timers/promises'
 import { type TestContext, test } from 'node:test'
 import type { Outcome } from '../../src/domain/run.ts'
-import type { Bus, Hint } from '../../src/engine/bus/bus.ts'
 import type { Store } from '../../src/engine/store/store.ts'
 import { encodeCursor, encodeLogCursor } from '../../src/stream/cursor.ts'
 import { StreamError } from '../../src/stream/errors.ts'
@@ -11,6 +10,7 @@ import { createLogStream, type LogEvent } from '../../src/stream/logStream.ts'
 import { createRunStream } from '../../src/stream/runStream.ts'
 import { caller, keepingLog, NOON, openParts } from '../support/parts.ts'
 import { EVERYTHING } from './changeStore.ts'
+import { watchedBus } from './watchedBus.ts'
 
 const SUCCEEDED: Outcome = { kind: 'SUCCEEDED', output: null }
 const FAILED: Outcome = {
@@ -31,18 +31,7 @@ interface Options {
 async function open(t: TestContext, { pollInterval = 60_000, deaf = false }: Options = {}) {
   const parts = await openParts(t)
   const { engine, clock, commands, create } = parts
-  const listeners = new Set<(hint: Hint) => void>()
-  const bus: Bus = {
-    ...engine.bus,
-    subscribe(listener) {
-      const end = deaf ? () => {} : engine.bus.subscribe(listener)
-      listeners.add(listener)
-      return () => {
-        listeners.delete(listener)
-        end()
-      }
-    },
-  }
+  const { bus, listeners } = watchedBus(engine.bus, deaf)
   let looks = 0
   const store: Store = {
     ...engine.store,
