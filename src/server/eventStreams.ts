@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import type { ExecutionResult, GraphQLError } from 'graphql'
-import { formatError } from '../api/errors.ts'
+import { formatResult } from '../api/errors.ts'
 import type { OperationParams } from './documents.ts'
 import { GRAPHQL_TYPE, refusalStatus, sendError, sendErrors } from './httpAnswers.ts'
 import type { Caller, Operations } from './operations.ts'
+import { mayBeLarge, writtenInSlices } from './writtenOut.ts'
 
 /**
  * GraphQL over server-sent events in single connection mode (the protocol of graphql-sse): a client reserves a stream and gets its
@@ -98,7 +99,7 @@ export function createEventStreams({ operations, maxStreams, maxOperations }: Ev
         return
       }
       res.writeHead(202).end()
-      void stream.carry(id as string, () => operations.run(prepared, params, caller))
+      void stream.carry(id as string, prepared.cost, () => operations.run(prepared, params, caller))
     },
     complete(res, token, operationId) {
       const stream = find(res, token)
@@ -122,6 +123,8 @@ type Answered = Awaited<ReturnType<Operations['run']>>
 
 /** An operation of a stream: what ends it, once it is known to be a stream itself. */
 interface Carried {
+  /** Of one result. */
+  readonly cost: number
   source: AsyncIterator<unknown> | null
   ended: boolean
 }
@@ -157,8 +160,8 @@ class EventStream {
   }
 
   /** Runs an operation and sends what comes of it. Never rejects. */
-  async carry(id: string, run: () => Promise<Answered>): Promise<void> {
-    const carried: Carried = { source: null, ended: false }
+  async carry(id: string, cost: number, run: () => Promise<Answered>): Promise<void> {
+    const carried: Carried = { cost, source: null, ended: false }
     this.#operations.set(id, carried)
     this.running++
     try {
@@ -185,9 +188,10 @@ class EventStream {
     await stream.return?.()
   }
 
-  #send(id: string, carried: Carried, { errors, ...rest }: ExecutionResult): Promise<void> {
-    const payload = errors === undefined ? rest : { errors: errors.map(formatError), ...rest }
-    return this.#write(carried, `event: next\ndata: ${JSON.stringify({ id, payload })}\n\n`)
+  async #send(id: string, carried: Carried, result: ExecutionResult): Promise<void> {
+    const payload = formatResult(result)
+    const text = mayBeLarge(carried.cost) ? await writtenInSlices(payload) : JSON.stringify(payload)
+    await this.#write(carried, `event: next\ndata: {"id":${JSON.stringify(id)},"payload":${text}}\n\n`)
   }
 
   /** Resolves when the network has taken it, or when nobody waits for it any more. */

@@ -40,6 +40,14 @@ for (const singleConnection of [false, true]) {
     await ended(await server.trigger())
     const { value } = await client.iterate<{ system: { engine: string } }>({ query: '{ system { engine } }' }).next()
     assert.equal(value?.data?.system.engine, 'SQLITE')
+    // It costs enough to be written in slices.
+    const query = '{ runs(first: 100) { nodes { id job { name } } } }'
+    const { value: large } = await client.iterate<{ runs: { nodes: { id: string }[] } }>({ query }).next()
+    assert.deepEqual(large?.extensions, { cost: 201 })
+    assert.deepEqual(
+      large?.data?.runs.nodes.map(({ id }: { id: string }) => id),
+      [events.all.findLast(({ run }) => run !== null)!.run!.id],
+    )
     const last = await server.trigger()
     await server.stop('SIGKILL')
     await server.start()
