@@ -3,7 +3,8 @@ import { addToHistogram, type Histogram, readHistogram, writeHistogram } from '.
 import { type Instant, MINUTE } from '../../../domain/instant.ts'
 import type { FinalStatus } from '../../../domain/run.ts'
 import { prepare } from './statement.ts'
-import type { Effects, EndedRun, SkippedInstants } from './writer.ts'
+import type { EndedRun, SkippedInstants } from '../effects.ts'
+import type { Effects } from './writer.ts'
 
 /** In the place of a job's id: all jobs together, so that no answer about the whole system reads the rows of ten thousand jobs. */
 export const ALL_JOBS = ''

@@ -6,7 +6,8 @@ import { searchTextOf } from '../../../domain/searchText.ts'
 import type { CreateResult, NewJob } from '../store.ts'
 import type { JobChanges } from './jobChanges.ts'
 import { prepare } from './statement.ts'
-import { earlier, type Tx } from './writer.ts'
+import { earlier } from '../effects.ts'
+import type { Tx } from './writer.ts'
 
 const JOB_WRITE = `name, "liveName", "searchText", description, tags, schedule, revision, target, "targetKind", handler, payload, policies,
   "pauseSince", "pauseUntil", "pauseNote", "pauseBy", version, "updatedAt"`

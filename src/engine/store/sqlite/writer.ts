@@ -1,8 +1,8 @@
 import type { Database, Statement } from 'better-sqlite3'
 import type { Instant } from '../../../domain/instant.ts'
-import type { FinalStatus, RunTrigger } from '../../../domain/run.ts'
 import type { Hint } from '../../bus/bus.ts'
 import { StoreUnavailable } from '../../errors.ts'
+import { type EndedRun, earlier, type SkippedInstants } from '../effects.ts'
 import type { BegunAttempt } from '../store.ts'
 import { asUnavailable, isDatabaseAway } from './availability.ts'
 
@@ -19,23 +19,6 @@ export interface Effects {
   readonly begun: BegunAttempt[]
   readonly ended: EndedRun[]
   readonly skipped: SkippedInstants[]
-}
-
-/** A run that became final, for the figures of its minute. */
-export interface EndedRun {
-  readonly jobId: string
-  readonly trigger: RunTrigger
-  readonly status: FinalStatus
-  readonly dueAt: Instant
-  readonly startedAt: Instant | null
-  readonly finishedAt: Instant
-}
-
-/** Instants that got a SKIPPED verdict, for the figures of the minute they were decided in. */
-export interface SkippedInstants {
-  readonly jobId: string
-  readonly at: Instant
-  readonly count: number
 }
 
 /** One call's part of a transaction. */
@@ -266,10 +249,4 @@ function merge(into: Effects, from: Effects): void {
   for (const attempt of from.begun) into.begun.push(attempt)
   for (const run of from.ended) into.ended.push(run)
   for (const skip of from.skipped) into.skipped.push(skip)
-}
-
-/** The earlier of two wakeAts; null is never, undefined is none yet. */
-export function earlier(a: Instant | null | undefined, b: Instant | null): Instant | null {
-  if (a === undefined || a === null) return b
-  return b === null ? a : Math.min(a, b)
 }

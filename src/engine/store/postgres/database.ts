@@ -1,0 +1,192 @@
+import type pg from 'pg'
+import type { Instant } from '../../../domain/instant.ts'
+import type { EndedRun, SkippedInstants } from '../effects.ts'
+import type { BegunAttempt } from '../store.ts'
+import { asUnavailable, isDatabaseAway, isTransient } from './availability.ts'
+
+/** Statements are sent one after the other, each prepared once a connection. */
+export interface Session {
+  /** The rows that a statement answers. `sql` is one of a limited number of texts: every text stays prepared. */
+  rows<Row>(sql: string, values?: readonly unknown[]): Promise<Row[]>
+  /** How many rows a statement wrote. */
+  write(sql: string, values?: readonly unknown[]): Promise<number>
+}
+
+/** A run that may start, for the rings of its transaction. */
+export interface ReadyRun {
+  readonly id: string
+  readonly priority: number
+}
+
+/** What a transaction leaves to be done with it: counted and rung before its commit, told and delivered after it. */
+export interface Effects {
+  /** Runs that may start now: a ring is added for them in the same transaction. */
+  readonly ready: ReadyRun[]
+  /** Runs whose wait has a new end: the queues must look when it is over. */
+  runsWait: boolean
+  /** The earliest wakeAt written; undefined: none was. */
+  wakeAt: Instant | null | undefined
+  readonly cancels: string[]
+  /** Runs that got log lines, each once. */
+  readonly logged: string[]
+  /** For the worker of this process, at once after the commit. */
+  readonly begun: BegunAttempt[]
+  readonly ended: EndedRun[]
+  readonly skipped: SkippedInstants[]
+  /** The highest position drawn; 0: none was, the stream has not moved. */
+  head: number
+}
+
+/** A transaction. Whoever writes within it takes its locks in the one order of locks.ts: positions of jobs, keys, runs. */
+export interface Tx extends Session {
+  readonly effects: Effects
+  /**
+   * Draws the next positions of the stream of changes, rising. Only after all row locks of the transaction are taken: then the position of
+   * a run only ever rises. Some may stay unused.
+   */
+  cursors(count: number): Promise<readonly number[]>
+}
+
+/** What a store does at the turns of its transactions. */
+export interface Surroundings {
+  /** Last of all before the commit: rings and figures. */
+  beforeCommit(tx: Tx): Promise<void>
+  /** Before the caller is answered. Must not throw. */
+  afterCommit(effects: Effects): void
+}
+
+/** A transaction that gave way to another is made again so often. */
+const ATTEMPTS = 5
+
+/** Reads and transactions on a pool of connections. Everything that fails for want of the database rejects with StoreUnavailable. */
+export class Database implements Session {
+  readonly #pool: pg.Pool
+  readonly #surroundings: Surroundings
+  #failure: Error | null = null
+
+  constructor(pool: pg.Pool, surroundings: Surroundings) {
+    this.#pool = pool
+    this.#surroundings = surroundings
+  }
+
+  /** What kept the newest transaction from being stored; null: it was. */
+  get failure(): Error | null {
+    return this.#failure
+  }
+
+  async rows<Row>(sql: string, values: readonly unknown[] = []): Promise<Row[]> {
+    return (await this.#query(this.#pool, sql, values)).rows as Row[]
+  }
+
+  async write(sql: string, values: readonly unknown[] = []): Promise<number> {
+    return (await this.#query(this.#pool, sql, values)).rowCount ?? 0
+  }
+
+  /** Several statements at one moment: what is read does not change between them. */
+  snapshot<T>(work: (session: Session) => Promise<T>): Promise<T> {
+    return this.#with((client) =>
+      this.#within(client, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', () => work(this.#session(client))),
+    )
+  }
+
+  /**
+   * Runs `work` in a transaction and commits it. `work` may run again, from its beginning, where it gave way to another transaction. Where
+   * the answer to the COMMIT is lost it rejects with StoreUnavailable although it may have been stored: the guards of the verbs make a
+   * repetition harmless.
+   */
+  async transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const { value, effects } = await this.#with((client) => this.#transaction(client, work))
+        this.#failure = null
+        this.#surroundings.afterCommit(effects)
+        return value
+      } catch (error) {
+        if (isTransient(error) && attempt < ATTEMPTS) continue
+        const answer = isTransient(error) ? asUnavailable(error) : error
+        if (isDatabaseAway(answer)) this.#failure = answer as Error
+        throw answer
+      }
+    }
+  }
+
+  async #transaction<T>(client: pg.PoolClient, work: (tx: Tx) => Promise<T>): Promise<{ readonly value: T; readonly effects: Effects }> {
+    const effects = newEffects()
+    const session = this.#session(client)
+    const tx: Tx = {
+      ...session,
+      effects,
+      async cursors(count) {
+        if (count === 0) return []
+        const [row] = await session.rows<{ drawn: number[] }>('SELECT "orrery_cursors"($1) AS drawn', [count])
+        effects.head = row!.drawn.at(-1)!
+        return row!.drawn
+      },
+    }
+    const value = await this.#within(client, 'BEGIN', async () => {
+      const answer = await work(tx)
+      await this.#surroundings.beforeCommit(tx)
+      return answer
+    })
+    return { value, effects }
+  }
+
+  async #within<T>(client: pg.PoolClient, begin: string, work: () => Promise<T>): Promise<T> {
+    await this.#query(client, begin, [])
+    try {
+      const value = await work()
+      await this.#query(client, 'COMMIT', [])
+      return value
+    } catch (error) {
+      // A connection that is broken is closed by `#with`, which takes back everything too.
+      if (!isDatabaseAway(error)) await this.#query(client, 'ROLLBACK', [])
+      throw error
+    }
+  }
+
+  #session(client: pg.PoolClient): Session {
+    return {
+      rows: async <Row>(sql: string, values: readonly unknown[] = []) => (await this.#query(client, sql, values)).rows as Row[],
+      write: async (sql, values = []) => (await this.#query(client, sql, values)).rowCount ?? 0,
+    }
+  }
+
+  async #with<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    const client = await this.#pool.connect().catch((error: unknown) => {
+      throw asUnavailable(error)
+    })
+    try {
+      const value = await work(client)
+      client.release()
+      return value
+    } catch (error) {
+      // One that met trouble is closed rather than used again: what state it is in nobody knows.
+      client.release(isDatabaseAway(error))
+      throw error
+    }
+  }
+
+  async #query(on: pg.Pool | pg.PoolClient, sql: string, values: readonly unknown[]): Promise<pg.QueryResult> {
+    try {
+      return await on.query(prepared(sql), values as unknown[])
+    } catch (error) {
+      throw isDatabaseAway(error) ? asUnavailable(error) : error
+    }
+  }
+}
+
+function newEffects(): Effects {
+  return { ready: [], runsWait: false, wakeAt: undefined, cancels: [], logged: [], begun: [], ended: [], skipped: [], head: 0 }
+}
+
+const names = new Map<string, pg.QueryConfig>()
+
+/** A statement under a name that is the same on every connection of the process. */
+function prepared(sql: string): pg.QueryConfig {
+  let known = names.get(sql)
+  if (known === undefined) {
+    known = { name: `o${names.size + 1}`, text: sql }
+    names.set(sql, known)
+  }
+  return known
+}

@@ -1,0 +1,84 @@
+import pg from 'pg'
+import { SECOND } from '../../../domain/instant.ts'
+import type { Log } from '../../ports.ts'
+
+/** Connections of one process for its writes and for its reads by hand. */
+export const POOL_SIZE = 10
+/** A statement that takes longer is given up. */
+const STATEMENT_TIMEOUT = 30 * SECOND
+/** Nobody holds a row for long: who waits longer for one waits for a process that is frozen. */
+const LOCK_TIMEOUT = 10 * SECOND
+/** A process that is frozen in the middle of a transaction holds up others and the stream for so long, then the server ends its session. */
+const IDLE_IN_TRANSACTION_TIMEOUT = 5 * SECOND
+const CONNECT_TIMEOUT = 5 * SECOND
+
+const { builtins } = pg.types
+
+/** Instants are milliseconds and positions are numbers everywhere else; all other types as the driver has them. */
+export const types: pg.CustomTypesConfig = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') => {
+    if (oid === builtins.TIMESTAMPTZ) return readInstant
+    if (oid === builtins.INT8) return Number
+    if (oid === INT8_ARRAY) return readNumbers
+    return pg.types.getTypeParser(oid, format as 'text')
+  }) as pg.CustomTypesConfig['getTypeParser'],
+}
+const INT8_ARRAY = 1016
+
+/** `2026-11-29 05:13:37.123+00`, as a session in UTC writes it. */
+function readInstant(text: string): number {
+  return Date.parse(`${text.slice(0, 10)}T${text.slice(11, -3)}Z`)
+}
+
+function readNumbers(text: string): number[] {
+  return text === '{}' ? [] : text.slice(1, -1).split(',').map(Number)
+}
+
+export interface PoolOptions {
+  readonly url: string
+  /** Names the process in `pg_stat_activity`. */
+  readonly applicationName: string
+  readonly max?: number
+  /** Refuses all writes. */
+  readonly readOnly?: boolean
+  readonly log: Log
+}
+
+/** How every connection of ours is opened. */
+export function connectionConfig({ url, applicationName }: Pick<PoolOptions, 'url' | 'applicationName'>): pg.ClientConfig {
+  return {
+    connectionString: url,
+    application_name: applicationName,
+    connectionTimeoutMillis: CONNECT_TIMEOUT,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10 * SECOND,
+    types,
+  }
+}
+
+/**
+ * Connections to the database. One that breaks while nobody uses it is logged and replaced with the next use; whoever uses one that breaks
+ * gets the error.
+ */
+export function openPool({ url, applicationName, max = POOL_SIZE, readOnly = false, log }: PoolOptions): pg.Pool {
+  const pool = new pg.Pool({
+    ...connectionConfig({ url, applicationName }),
+    max,
+    idleTimeoutMillis: 60 * SECOND,
+    // A server that has gone without a word is noticed by the statement that waits for it.
+    query_timeout: STATEMENT_TIMEOUT + LOCK_TIMEOUT,
+    onConnect: (client) => prepareSession(client, readOnly),
+  } as pg.PoolConfig)
+  pool.on('error', (error) => log.warn({ err: error }, 'a connection to the database broke; it is replaced when it is needed'))
+  // Between its use and the pool's care an error would have nobody to hear it, and end the process.
+  pool.on('connect', (client) => client.on('error', () => {}))
+  return pool
+}
+
+/** Settings of the session by statement, not by start parameters: poolers between refuse those they do not know. */
+export async function prepareSession(client: pg.ClientBase, readOnly = false): Promise<void> {
+  await client.query(
+    `SET TIME ZONE 'UTC'; SET DateStyle = 'ISO'; SET statement_timeout = ${STATEMENT_TIMEOUT}; SET lock_timeout = ${LOCK_TIMEOUT};
+     SET idle_in_transaction_session_timeout = ${IDLE_IN_TRANSACTION_TIMEOUT}; SET default_transaction_read_only = ${readOnly ? 'on' : 'off'}`,
+  )
+}
