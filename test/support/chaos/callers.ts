@@ -3,7 +3,7 @@ import { ask, type Variables } from '../graphqlClient.ts'
 import type { Problem } from '../jobs.ts'
 import type { Follower } from './follower.ts'
 import { forApi, type Kinds, randomJob, randomPolicies, randomSchedule } from './jobs.ts'
-import { Away, type KilledProcess } from './killedProcess.ts'
+import { Away, type Reachable } from './killedProcess.ts'
 import type { Random } from './seeded.ts'
 
 /** What callers may be told when a job is in whatever state the others and the schedule have left it in. */
@@ -60,7 +60,7 @@ export function nothingAcknowledged(): Acknowledged {
 /** One who gives commands at random over the API, to jobs of its own, and notes what was acknowledged. */
 export class RandomCaller {
   readonly #name: string
-  readonly #process: KilledProcess
+  readonly #process: Reachable
   readonly #follower: Follower
   readonly #random: Random
   readonly #kinds: Kinds
@@ -69,10 +69,7 @@ export class RandomCaller {
   #made = 0
   #keys = 0
 
-  constructor(
-    name: string,
-    parts: { process: KilledProcess; follower: Follower; random: Random; kinds: Kinds; acknowledged: Acknowledged },
-  ) {
+  constructor(name: string, parts: { process: Reachable; follower: Follower; random: Random; kinds: Kinds; acknowledged: Acknowledged }) {
     this.#name = name
     this.#process = parts.process
     this.#follower = parts.follower

@@ -1,17 +1,16 @@
-import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { CreateJobInput } from '../../../src/commands/inputs.ts'
-import { request } from '../graphqlClient.ts'
 import { streamPosition } from '../jobs.ts'
+import { becomesQuiet, brokenPromises, stopFiring, undelivered, unheard } from './aftermath.ts'
 import { type Acknowledged, nothingAcknowledged, RandomCaller } from './callers.ts'
 import { Follower } from './follower.ts'
 import type { Kinds } from './jobs.ts'
 import { KilledProcess } from './killedProcess.ts'
 import { countLedger, type LedgerCount, unexplainedRuns } from './ledger.ts'
-import { activeRuns, askProduct, type ProductsWord } from './productsWord.ts'
+import { askProduct, type ProductsWord } from './productsWord.ts'
 import { Receiver } from './receiver.ts'
 import { type Random, seeded } from './seeded.ts'
-import { readTables, type Tables } from './tables.ts'
+import { readTables } from './tables.ts'
+import { COMMANDS, HANDLERS, randomTarget } from './targets.ts'
 
 export interface ChaosOptions {
   readonly seed: number
@@ -42,8 +41,6 @@ export interface ChaosOutcome {
   readonly problems: readonly string[]
 }
 
-const HANDLERS = join(import.meta.dirname, '../../system/fixtures/handlers')
-const COMMANDS = ['/bin/echo', '/bin/false', '/bin/sleep']
 const CONCURRENCY = 200
 const CALLERS = 8
 
@@ -118,30 +115,6 @@ export async function liveThroughChaos(options: ChaosOptions): Promise<ChaosOutc
   }
 }
 
-function randomTarget(random: Random, receiver: Receiver): Pick<CreateJobInput, 'target' | 'payload'> {
-  switch (random.weighted({ http: 45, noop: 15, log: 8, wait: 12, greet: 4, command: 14, spin: 1 })) {
-    case 'http':
-      return { target: receiver.target(random), payload: { n: random.int(0, 9) } }
-    case 'noop':
-      return { target: { handler: { handler: 'noop' } } }
-    case 'log':
-      return { payload: ['one', 'two', { three: 3 }] }
-    case 'wait':
-      return { target: { handler: { handler: 'wait' } }, payload: { ms: random.int(10, 1_500) } }
-    case 'greet':
-      return { target: { handler: { handler: 'greet' } }, payload: { name: 'World' } }
-    case 'spin':
-      return { target: { handler: { handler: 'spin' } } }
-    case 'command':
-      return random.pick([
-        { target: { command: { executable: '/bin/echo', args: ['hello'] } } },
-        { target: { command: { executable: '/bin/false' } } },
-        { target: { command: { executable: '/bin/sleep', args: ['0.3'] } } },
-        { target: { command: { executable: '/bin/sleep', args: ['20'] } } },
-      ])
-  }
-}
-
 /** Every fourth end is an orderly one; a last kill comes at the end. */
 async function killAgainAndAgain(
   process: KilledProcess,
@@ -162,60 +135,4 @@ async function killAgainAndAgain(
   }
   while (!over()) await delay(50)
   await process.restart('SIGKILL')
-}
-
-/** Ends the firing, so that what is under way can end. */
-async function stopFiring(url: string): Promise<void> {
-  await request(url, 'mutation { pauseScheduling(input: { note: "The end." }) { errors { code } } }')
-}
-
-/** Waits for the active runs to end, cancels those that do not in time, and tells of those that do not even then. */
-async function becomesQuiet(url: string, { patience, tell }: ChaosOptions): Promise<string[]> {
-  const settles = async (limit: number) => {
-    const deadline = Date.now() + limit
-    while ((await activeRuns(url)).length > 0 && Date.now() < deadline) await delay(250)
-    return activeRuns(url)
-  }
-  const left = await settles(patience)
-  if (left.length > 0) tell(`${left.length} runs are active still and are cancelled now`)
-  for (const { id } of left) await request(url, 'mutation ($id: ID!) { cancelRun(input: { id: $id }) { errors { code } } }', { id })
-  return (await settles(15_000)).map(({ id, status }) => `${id} is ${status} 15 s after it was cancelled`)
-}
-
-/** What was acknowledged and is not there. Deleted jobs take their runs along. */
-function brokenPromises(tables: Tables, { runs, versions, deleted }: Acknowledged): string[] {
-  const jobs = new Map(tables.jobs.map((job) => [job.id, job]))
-  const known = new Map(tables.runs.map((run) => [run.id, run]))
-  const lostRuns = [...runs]
-    .filter(([id, jobId]) => !deleted.has(jobId) && jobs.get(jobId)?.deletedAt === null && known.get(id)?.finishedAt == null)
-    .map(
-      ([id, jobId]) => `the run ${id} of ${jobId} was acknowledged and ${known.has(id) ? `is ${known.get(id)!.status}` : 'is not there'}`,
-    )
-  const lostJobs = [...versions]
-    .filter(([id, version]) => !deleted.has(id) && (jobs.get(id) === undefined || jobs.get(id)!.version < version))
-    .map(
-      ([id, version]) =>
-        `the job ${id} was acknowledged at version ${version} and ${jobs.has(id) ? `is at ${jobs.get(id)!.version}` : 'is not there'}`,
-    )
-  const undead = [...deleted]
-    .filter((id) => jobs.has(id) && jobs.get(id)!.deletedAt === null)
-    .map((id) => `the deletion of ${id} was forgotten`)
-  return [...lostRuns, ...lostJobs, ...undead]
-}
-
-/** Final states that the stream never told its one faithful reader. What came after its last cursor (a jitter's late run) it may not know. */
-function unheard(tables: Tables, { finals, position }: Follower): string[] {
-  const living = new Set(tables.jobs.filter(({ deletedAt }) => deletedAt === null).map(({ id }) => id))
-  return tables.runs
-    .filter(({ jobId, finishedAt, cursor }) => living.has(jobId) && finishedAt !== null && cursor <= position)
-    .filter(({ id, status }) => finals.get(id) !== status)
-    .map(({ id, status }) => `${id} is ${status}, and the stream told ${finals.get(id) ?? 'nothing'}`)
-}
-
-/** Runs said to have succeeded whose request never came. */
-function undelivered(tables: Tables, { requests }: Receiver): string[] {
-  const http = new Set(tables.jobs.filter(({ targetKind }) => targetKind === 'http').map(({ id }) => id))
-  return tables.runs
-    .filter(({ id, jobId, status }) => http.has(jobId) && status === 'SUCCEEDED' && !requests.has(id))
-    .map(({ id }) => `${id} is SUCCEEDED, and its request never came`)
 }

@@ -29,6 +29,8 @@ export interface FollowerOptions {
   readonly via?: () => string | null
   readonly after: string
   readonly filter?: StreamFilter
+  /** The database goes away in this world: a stream that ends because of that is resumed like one whose connection was cut. */
+  readonly databaseMayGo?: boolean
 }
 
 /**
@@ -102,7 +104,8 @@ export class Follower {
         await this.#connect(await this.#options.url())
       } catch (error) {
         // A cut shows in many ways; one that the product would be to blame for shows as an error of the operation.
-        if (isRefusal(error)) this.problems.push(`the stream was refused: ${JSON.stringify(error)}`)
+        if (isRefusal(error) && !(this.#options.databaseMayGo === true && isUnavailable(error)))
+          this.problems.push(`the stream was refused: ${JSON.stringify(error)}`)
         await delay(10)
       }
     }
@@ -172,8 +175,12 @@ export class Follower {
   }
 }
 
+function isUnavailable(errors: readonly unknown[]): boolean {
+  return errors.every((error) => (error as { extensions?: { code?: unknown } }).extensions?.code === 'UNAVAILABLE')
+}
+
 /** Errors of the operation itself: a list of GraphQL errors. All else is the connection's. */
-function isRefusal(error: unknown): boolean {
+function isRefusal(error: unknown): error is readonly unknown[] {
   return Array.isArray(error)
 }
 

@@ -5,10 +5,17 @@ export class Away extends Error {
   override readonly name = 'Away'
 }
 
-const ERROR = 50
+/** Whatever answers for the product now. */
+export interface Reachable {
+  /** Where it answers, once it does. */
+  url(): Promise<string>
+}
+
+/** Levels of log lines that a healthy process never writes, however often it is killed. */
+const ERRORS: readonly unknown[] = ['error', 'fatal']
 
 /** A process of the product that is killed and started again, over one database. */
-export class KilledProcess {
+export class KilledProcess implements Reachable {
   readonly #options: OrreryOptions
   #current: Promise<Orrery>
   readonly starts: number[] = []
@@ -47,7 +54,7 @@ export class KilledProcess {
       this.stops += 1
       if (code !== 0) this.problems.push(`after ${signal} the process ended with code ${code}: ${stderr.slice(-500)}`)
     } else this.kills += 1
-    const errors = orrery.logs.all.filter(({ level }) => Number(level) >= ERROR)
+    const errors = orrery.logs.all.filter(({ level }) => ERRORS.includes(level))
     for (const line of errors) this.problems.push(`log: ${JSON.stringify(line).slice(0, 600)}`)
   }
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
+import pg from 'pg'
 import type { Schedule } from '../../../src/domain/schedule.ts'
 
 /** A run as stored. */
@@ -77,15 +78,56 @@ export function readTables(directory: string): Tables {
     const revisions = all<RevisionRecord & { jobId: string }>(
       'SELECT jobId, number, schedule, "from", "until" FROM Revision ORDER BY jobId, number',
     )
-    const parsed = revisions.map((row) => ({ ...row, schedule: JSON.parse(row.schedule as never) as Schedule }))
-    return {
-      jobs,
-      runs,
-      verdicts: Map.groupBy(verdicts, ({ jobId }) => jobId),
-      revisions: Map.groupBy(parsed, ({ jobId }) => jobId),
-      runsOf: Map.groupBy(runs, ({ jobId }) => jobId),
-    }
+    return asTables(jobs, runs, verdicts, revisions)
   } finally {
     db.close()
+  }
+}
+
+/** The same of a Postgres database. */
+export async function readPostgresTables(url: string): Promise<Tables> {
+  const client = new pg.Client({ connectionString: url, types: MILLISECONDS })
+  await client.connect()
+  try {
+    const all = async <T>(sql: string) => (await client.query(sql)).rows as T[]
+    await client.query(`SET TIME ZONE 'UTC'; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`)
+    const jobs = await all<JobRecord>(
+      `SELECT id, name, j.version, "deletedAt", "targetKind", "plannedUntil", "activeRuns", "scheduledRuns" FROM "Job" j JOIN "JobPosition" p ON p."jobId" = j.id`,
+    )
+    const runs = await all<RunRecord>(
+      `SELECT id, "jobId", "trigger", status, occurrence, counted::int, "dueAt", "finishedAt", "heldBy", "concurrencyKey", "maxConcurrency", "nextAttemptAt",
+         "leaseUntil", attempt, "idempotencyKey", coalesced, cursor FROM "Run"`,
+    )
+    const verdicts = await all<VerdictRecord>('SELECT "jobId", verdict, "first", "last", count, reason, "runId" FROM "Verdict"')
+    const revisions = await all<RevisionRecord & { jobId: string }>(
+      'SELECT "jobId", number, schedule, "from", "until" FROM "Revision" ORDER BY "jobId", number',
+    )
+    return asTables(jobs, runs, verdicts, revisions)
+  } finally {
+    await client.end()
+  }
+}
+
+/** Instants as milliseconds and positions as numbers, as SQLite keeps them. */
+const MILLISECONDS: pg.CustomTypesConfig = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') => {
+    if (oid === pg.types.builtins.TIMESTAMPTZ) return (text: string) => Date.parse(`${text.replace(' ', 'T')}:00`)
+    return oid === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(oid, format as 'text')
+  }) as pg.CustomTypesConfig['getTypeParser'],
+}
+
+function asTables(
+  jobs: readonly JobRecord[],
+  runs: readonly RunRecord[],
+  verdicts: readonly VerdictRecord[],
+  revisions: readonly (RevisionRecord & { jobId: string })[],
+): Tables {
+  const parsed = revisions.map((row) => ({ ...row, schedule: JSON.parse(row.schedule as never) as Schedule }))
+  return {
+    jobs,
+    runs,
+    verdicts: Map.groupBy(verdicts, ({ jobId }) => jobId),
+    revisions: Map.groupBy(parsed, ({ jobId }) => jobId),
+    runsOf: Map.groupBy(runs, ({ jobId }) => jobId),
   }
 }
