@@ -16,7 +16,7 @@ import {
   type RunRecord,
   toJobRow,
   toRunRow,
-} from './rows.ts'
+} from '../records.ts'
 import type { Runs } from './runs.ts'
 import { prepare } from './statement.ts'
 import type { Verdicts } from './verdicts.ts'

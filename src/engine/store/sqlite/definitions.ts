@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3'
 import type { Policies, Target } from '../../../domain/job.ts'
-import { readPolicies, readTarget } from './rows.ts'
+import { readPolicies, readTarget } from '../records.ts'
 import { prepare } from './statement.ts'
 
 /** What an attempt needs of its job. */

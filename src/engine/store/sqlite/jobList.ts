@@ -2,7 +2,7 @@ import type { JobState } from '../../../domain/job.ts'
 import { foldCase } from '../../../domain/searchText.ts'
 import type { JobListFilter, JobListQuery, JobOrderField, JobRow } from '../store.ts'
 import type { Remembered } from './remembered.ts'
-import { JOB_WITH_POSITION_COLUMNS, type JobWithPositionRecord, toJobRow } from './rows.ts'
+import { JOB_WITH_POSITION_COLUMNS, type JobWithPositionRecord, toJobRow } from '../records.ts'
 import type { Condition, OrderOf, Scanner, Source } from './scan.ts'
 
 /** A tag of so few jobs is read whole and sorted, instead of walking all jobs in their order. */

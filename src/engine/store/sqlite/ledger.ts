@@ -3,7 +3,7 @@ import type { Instant } from '../../../domain/instant.ts'
 import type { LedgerPart, LedgerRow } from '../../../domain/ledger.ts'
 import type { Revision } from '../../../domain/schedule.ts'
 import type { LedgerQuery } from '../store.ts'
-import { readSchedule } from './rows.ts'
+import { readSchedule } from '../records.ts'
 import { prepare } from './statement.ts'
 
 type VerdictRecord = Omit<LedgerRow, 'counted'>

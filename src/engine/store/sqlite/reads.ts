@@ -20,7 +20,7 @@ import {
   toJobRow,
   toPosition,
   toRunRow,
-} from './rows.ts'
+} from '../records.ts'
 import { prepare } from './statement.ts'
 
 const JOB_ROW = `SELECT ${JOB_WITH_POSITION_COLUMNS} FROM "Job" j JOIN "JobPosition" p ON p."jobId" = j.id`

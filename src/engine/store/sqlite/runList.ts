@@ -1,7 +1,7 @@
 import type { RunListFilter, RunListQuery, RunOrderField, RunRow } from '../store.ts'
 import { isOneOf } from './jobList.ts'
 import type { Remembered } from './remembered.ts'
-import { RUN_COLUMNS, type RunRecord, toRunRow } from './rows.ts'
+import { RUN_COLUMNS, type RunRecord, toRunRow } from '../records.ts'
 import type { Condition, OrderOf, Scanner, Source } from './scan.ts'
 
 /** So few runs are read whole and sorted, instead of walking all runs in their order. */

@@ -4,7 +4,7 @@ import { idFactory } from '../../../domain/ids.ts'
 import type { Instant } from '../../../domain/instant.ts'
 import { occurrencesOfRevision } from '../../../domain/occurrences.ts'
 import { type GoverningRevision, joined, mayJoin, type RunSpan, spansOfRuns } from '../../../domain/retention.ts'
-import { readSchedule } from './rows.ts'
+import { readSchedule } from '../records.ts'
 import { prepare } from './statement.ts'
 
 interface RevisionRecord {

@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3'
 import type { RunRow } from '../store.ts'
-import { RUN_COLUMNS, type RunRecord, toRunRow } from './rows.ts'
+import { RUN_COLUMNS, type RunRecord, toRunRow } from '../records.ts'
 import { ofAnyJob } from './runList.ts'
 import type { Scanner, Source } from './scan.ts'
 import { prepare } from './statement.ts'

@@ -1,9 +1,9 @@
-import type { Job, Pause, Policies, Position, Target } from '../../../domain/job.ts'
-import type { ActiveRun, AttemptStatus, Hold, RunError, RunStatus, RunTrigger } from '../../../domain/run.ts'
-import type { Schedule } from '../../../domain/schedule.ts'
-import type { AttemptRow, JobRow, RunRow } from '../store.ts'
+import type { Job, Pause, Policies, Position, Target } from '../../domain/job.ts'
+import type { ActiveRun, AttemptStatus, Hold, RunError, RunStatus, RunTrigger } from '../../domain/run.ts'
+import type { Schedule } from '../../domain/schedule.ts'
+import type { AttemptRow, JobRow, RunRow } from './rows.ts'
 
-// Rows as SQLite hands them over, and the domain's values that they mean. Booleans are 0 and 1, JSON is text.
+// Rows as databases hand them over, and the domain's values that they mean. Instants are milliseconds, JSON is text.
 
 export interface JobRecord {
   readonly id: string
@@ -34,7 +34,8 @@ export interface PositionRecord {
   readonly activeRuns: number
   readonly trailingVerdictId: string | null
   readonly failuresInRow: number
-  readonly completed: number
+  /** 0 and 1 in SQLite. */
+  readonly completed: boolean | number
   readonly lastRunId: string | null
 }
 
@@ -120,11 +121,12 @@ export type JobWithPositionRecord = JobRecord &
     readonly lastRunAt: number | null
   }
 
-/** Columns of a Job `j` joined with its JobPosition `p`, for `toJobRow`. */
-export const JOB_WITH_POSITION_COLUMNS = `${JOB_COLUMNS}, p.version AS "positionVersion", ${columns(
+/** Columns of a Job `j` joined with its JobPosition `p`, for `toJobRow`. All but `lastRunStatus`, where that is not read from the position alone. */
+export const JOB_AND_POSITION_COLUMNS = `${JOB_COLUMNS}, p.version AS "positionVersion", ${columns(
   'p',
-  'plannedUntil wakeAt nextRunAt scheduledRuns activeRuns trailingVerdictId failuresInRow completed lastRunId lastRunStatus lastRunAt',
+  'plannedUntil wakeAt nextRunAt scheduledRuns activeRuns trailingVerdictId failuresInRow completed lastRunId lastRunAt',
 )}`
+export const JOB_WITH_POSITION_COLUMNS = `${JOB_AND_POSITION_COLUMNS}, p."lastRunStatus"`
 
 export function toJob(row: JobRecord): Job {
   return {
@@ -149,7 +151,7 @@ function toPause(row: JobRecord): Pause | null {
 }
 
 export function toPosition(row: PositionRecord): Position {
-  return { ...row, completed: row.completed === 1 }
+  return { ...row, completed: Boolean(row.completed) }
 }
 
 export function toJobRow(row: JobWithPositionRecord): JobRow {
@@ -165,7 +167,7 @@ export function toJobRow(row: JobWithPositionRecord): JobRow {
       activeRuns: row.activeRuns,
       trailingVerdictId: row.trailingVerdictId,
       failuresInRow: row.failuresInRow,
-      completed: row.completed === 1,
+      completed: Boolean(row.completed),
       lastRunId: row.lastRunId,
     },
     lastRunStatus: row.lastRunStatus,
