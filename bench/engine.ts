@@ -47,7 +47,7 @@ async function measureEngine(size: Size): Promise<Figures> {
   const deliver = (attempts: readonly BegunAttempt[]) => void begun.push(...attempts)
   try {
     const jobs = await createJobs(engine.store, size.jobs)
-    engine.queue.start({ instanceId: 'ins_bench', free: () => 1_000_000, leaseUntil: (now) => now + 30_000, deliver })
+    engine.queue.start({ instanceId: 'ins_bench', free: () => 1_000_000, leaseUntil: (now) => now + 30_000, handlers: () => null, deliver })
     return await planAndSettle(engine.store, jobs, begun, size)
   } finally {
     await engine.close()

@@ -68,6 +68,7 @@ export function createOrrery(config: Config, log: Log): Orrery {
       log,
       instanceId,
       concurrency: config.concurrency,
+      handlers: new Set(performers.handlers.map(({ name }) => name)),
       lease: config.lease,
       drainTimeout: config.drainTimeout,
       now,
@@ -78,8 +79,16 @@ export function createOrrery(config: Config, log: Log): Orrery {
       store,
       log,
       now,
-      instance: { id: instanceId, roles: ROLES, host: hostname(), version: VERSION, capacity: config.concurrency },
+      instance: {
+        id: instanceId,
+        roles: ROLES,
+        host: hostname(),
+        version: VERSION,
+        capacity: config.concurrency,
+        handlers: performers.handlers,
+      },
       running: () => worker.running,
+      skew: engine.clock.skew,
       alone: engine.kind === 'SQLITE',
     })
     const retention = new Retention({ store, rules: config.retention, now })

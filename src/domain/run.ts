@@ -33,6 +33,12 @@ export function isFinal(status: RunStatus): status is FinalStatus {
   return status === 'SUCCEEDED' || status === 'FAILED' || status === 'TIMED_OUT' || status === 'CANCELLED'
 }
 
+/** What a run says that waits for a handler which no worker has. It goes on waiting; the start of an attempt takes this away. */
+export function noHandler(handler: string): RunError {
+  const message = `No worker that is up has the handler ${JSON.stringify(handler)}. The run waits for one.`
+  return { code: 'NO_HANDLER', message, stack: null, retryable: true }
+}
+
 /** A run that is not final, as far as planning and settling look at it. */
 export interface ActiveRun {
   readonly id: string

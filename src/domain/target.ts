@@ -25,6 +25,11 @@ export interface HttpHeaderInput {
 /** What a job does whose target was left out. */
 export const DEFAULT_TARGET: Target = Object.freeze({ kind: 'handler', handler: 'log' })
 
+/** Whether a worker that has these handlers (null: any) performs a target. */
+export function isHandled(target: Target, handlers: ReadonlySet<string> | null): boolean {
+  return handlers === null || target.kind !== 'handler' || handlers.has(target.handler)
+}
+
 /**
  * The target that an input describes. Secrets that the input leaves out are taken from `previous`, the target as it stands; whether
  * the target may be reached or run is for the workers' rules to say.

@@ -2,7 +2,7 @@ import { EngineStartError } from './errors.ts'
 import type { Engine, EngineOptions } from './ports.ts'
 import { openSqlite } from './sqlite.ts'
 
-export type { Engine, EngineOptions } from './ports.ts'
+export type { Clock, Engine, EngineOptions } from './ports.ts'
 
 /** Opens the database and brings it to this version's schema. THE ONLY SWITCH between engines. Rejects with EngineStartError. */
 export async function openEngine(options: EngineOptions): Promise<Engine> {

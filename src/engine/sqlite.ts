@@ -3,7 +3,7 @@ import type { Database } from 'better-sqlite3'
 import type * as Generated from '../generated/sqlite/client.ts'
 import { localBus } from './bus/localBus.ts'
 import { migrate } from './migrate.ts'
-import type { Engine, EngineOptions } from './ports.ts'
+import type { Clock, Engine, EngineOptions } from './ports.ts'
 import { localQueue } from './queue/localQueue.ts'
 import { claimFile, databaseFile, openWriter } from './store/sqlite/connection.ts'
 import type * as ReadOnlyAdapter from './store/sqlite/prismaAdapter.ts'
@@ -19,7 +19,7 @@ export function openSqlite({ databaseUrl, instanceId, log }: EngineOptions): Eng
     if (applied.length > 0) log.info({ file, migrations: applied }, 'migrated the database')
     const bus = localBus(log)
     const store = sqliteStore({ db, instanceId, bus, log })
-    const queue = localQueue({ store, bus, log, now: Date.now })
+    const queue = localQueue({ store, bus, log, now: MACHINE_CLOCK.now })
     const prisma = lazily(() => openPrisma(file))
     const closing = lazily(async () => {
       await queue.stop()
@@ -33,6 +33,7 @@ export function openSqlite({ databaseUrl, instanceId, log }: EngineOptions): Eng
       store,
       queue,
       bus,
+      clock: MACHINE_CLOCK,
       get prisma() {
         return prisma.value()
       },
@@ -43,6 +44,13 @@ export function openSqlite({ databaseUrl, instanceId, log }: EngineOptions): Eng
     release()
     throw error
   }
+}
+
+/** One process, one clock: that of the machine. */
+const MACHINE_CLOCK: Clock = {
+  now: () => Date.now(),
+  leaseNow: () => Math.round(performance.timeOrigin + performance.now()),
+  skew: () => null,
 }
 
 /** Prisma's client takes a quarter of a second and some 60 MB to load, and nothing of firing needs it: it comes with its first use. */

@@ -1,15 +1,17 @@
-import type { Instant } from '../domain/instant.ts'
-import type { InstanceRow, Store } from '../engine/store/store.ts'
+import type { Instant, Milliseconds } from '../domain/instant.ts'
+import type { NewInstance, Store } from '../engine/store/store.ts'
 import type { Log } from '../log.ts'
 import type { Service } from '../services.ts'
 
 export interface PresenceDeps {
   readonly store: Pick<Store, 'registerInstance' | 'beatInstances' | 'removeInstances'>
-  readonly log: Pick<Log, 'warn'>
+  readonly log: Pick<Log, 'info' | 'warn'>
   readonly now: () => Instant
-  readonly instance: Pick<InstanceRow, 'id' | 'roles' | 'host' | 'version' | 'capacity'>
+  readonly instance: Pick<NewInstance, 'id' | 'roles' | 'host' | 'version' | 'capacity' | 'handlers'>
   /** Attempts under way. */
   readonly running: () => number
+  /** How far this machine's clock is ahead of the database's. */
+  readonly skew: () => Milliseconds | null
   /** No other process can hold the database: whoever else is still written there is dead. */
   readonly alone: boolean
 }
@@ -35,10 +37,14 @@ export class Presence implements Service {
 
   /** Run every third of the lease, like the renewal of leases, so that both speak of the same life. */
   async beat(): Promise<void> {
-    const { store, now, instance, running, alone } = this.#deps
-    const life = { lastSeenAt: now(), running: running() }
-    if (this.#registered) await store.beatInstances([{ id: instance.id, ...life }])
-    else await store.registerInstance({ ...instance, startedAt: this.#startedAt, ...life }, { alone })
+    const { store, log, now, instance, running, skew, alone } = this.#deps
+    const life = { lastSeenAt: now(), running: running(), skew: skew() }
+    if (this.#registered) {
+      const known = await store.beatInstances([{ id: instance.id, ...life }])
+      if (known.length > 0) return
+      log.info({}, 'this process was taken for dead; it is up, and says so')
+    }
+    await store.registerInstance({ ...instance, startedAt: this.#startedAt, ...life }, { alone })
     this.#registered = true
   }
 

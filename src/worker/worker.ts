@@ -19,6 +19,8 @@ export interface WorkerDeps {
   readonly instanceId: string
   /** Attempts under way at once. */
   readonly concurrency: number
+  /** Names of those that it has: runs of others are left to other workers. Null: it has any. */
+  readonly handlers: ReadonlySet<string> | null
   /** How long a claim holds without renewal. */
   readonly lease: Milliseconds
   /** How long a stop waits for attempts under way before it interrupts them. */
@@ -94,6 +96,10 @@ export class Worker implements Service, Consumer {
 
   leaseUntil(_now: Instant): Instant {
     return this.#deps.leaseNow() + this.#deps.lease
+  }
+
+  handlers(): ReadonlySet<string> | null {
+    return this.#deps.handlers
   }
 
   deliver(attempts: readonly BegunAttempt[]): void {

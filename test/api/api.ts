@@ -93,7 +93,7 @@ export async function openApi(t: TestContext, options: { targetRules?: TargetRul
       )
     return answer
   }
-  const claim = () => ({ instanceId: 'ins_test', now: clock.now(), leaseUntil: clock.now() + 30_000 })
+  const claim = () => ({ instanceId: 'ins_test', now: clock.now(), leaseUntil: clock.now() + 30_000, handlers: null })
   const settle = async (key: AttemptKey, outcome: Parameters<typeof engine.store.settle>[0][number]['outcome']) => {
     await engine.store.settle([{ runId: key.runId, attempt: key.attempt, outcome, now: clock.now(), random: 0.5 }])
   }

@@ -93,8 +93,9 @@ test('instances are the processes seen within one and a half leases', async (t) 
   const document = '{ instances { id roles host version startedAt lastSeenAt running capacity } }'
   assert.deepEqual(await api.get(document), { instances: [] })
   const instance = { host: 'h', version: '1.2.3', startedAt: NOON, lastSeenAt: NOON, running: 2, capacity: 64 }
-  await store.registerInstance({ ...instance, id: 'ins_a', roles: ['API', 'SCHEDULER', 'WORKER'] }, { alone: false })
-  await store.registerInstance({ ...instance, id: 'ins_b', roles: ['WORKER'], lastSeenAt: NOON + 1 }, { alone: false })
+  const worker = { ...instance, handlers: [], skew: null }
+  await store.registerInstance({ ...worker, id: 'ins_a', roles: ['API', 'SCHEDULER', 'WORKER'] }, { alone: false })
+  await store.registerInstance({ ...worker, id: 'ins_b', roles: ['WORKER'], lastSeenAt: NOON + 1 }, { alone: false })
   api.clock.forward(45_000)
   assert.deepEqual((await api.get(document)).instances[0], {
     ...instance,

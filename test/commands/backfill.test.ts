@@ -194,7 +194,7 @@ describe('the overlap of a backfill', () => {
   ] as const) {
     it(`${overlap}: while a run is active ${created} of 3 are made`, async (t) => {
       const { parts, id } = await afterAnOutage(t)
-      await parts.engine.store.beginReady({ instanceId: 'i', now: parts.clock.now(), leaseUntil: at(20) }, 10)
+      await parts.engine.store.beginReady({ instanceId: 'i', now: parts.clock.now(), leaseUntil: at(20), handlers: null }, 10)
       const answer = await backfilled(parts, id, 3, 5, overlap)
       assert.deepEqual([answer.planned, answer.created.length], [3, created])
       assert.deepEqual(

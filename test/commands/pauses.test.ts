@@ -19,7 +19,7 @@ async function run(parts: Parts, id: string, outcome: Outcome): Promise<string> 
   const started = await parts.commands.triggerJob({ id, overlap: 'ALLOW_ALL' }, caller)
   assert.ok(started.ok)
   const { runId } = started.value
-  const begun = await store.beginReady({ instanceId: 'ins_test', now, leaseUntil: now + MINUTE }, 100)
+  const begun = await store.beginReady({ instanceId: 'ins_test', now, leaseUntil: now + MINUTE, handlers: null }, 100)
   const attempt = begun.find((each) => each.runId === runId)!
   await store.settle([{ runId, attempt: attempt.attempt, outcome, now, random: 0 }])
   return runId
@@ -82,7 +82,10 @@ describe('failures in a row', () => {
     const id = await parts.create({ policies: { pauseAfterFailures: 3, overlap: 'ALLOW_ALL', maxAttempts: 1 } })
     parts.clock.forward(MINUTE)
     await parts.scheduler.tick()
-    const [scheduled] = await parts.engine.store.beginReady({ instanceId: 'i', now: parts.clock.now(), leaseUntil: 1e15 }, 1)
+    const [scheduled] = await parts.engine.store.beginReady(
+      { instanceId: 'i', now: parts.clock.now(), leaseUntil: 1e15, handlers: null },
+      1,
+    )
     await parts.engine.store.settle([{ ...scheduled!, outcome: failed, now: parts.clock.now(), random: 0 }])
     await run(parts, id, { kind: 'CANCELLED' })
     await run(parts, id, { kind: 'TIMED_OUT', error: broken })

@@ -3,6 +3,7 @@ import type { Engine } from '../../src/engine/engine.ts'
 import { ageingContract } from './contract/ageing.ts'
 import { commandContract } from './contract/commands.ts'
 import { figureContract } from './contract/figures.ts'
+import { handlerContract } from './contract/handlers.ts'
 import { holdContract } from './contract/holds.ts'
 import { instanceContract } from './contract/instances.ts'
 import { jobEventContract } from './contract/jobEvents.ts'
@@ -53,5 +54,6 @@ export function engineContract(name: string, openTestDatabase: OpenTestDatabase)
     queueContract(open)
     maintenanceContract(open, openTestDatabase)
     instanceContract(open)
+    handlerContract(open)
   })
 }

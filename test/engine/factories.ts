@@ -161,7 +161,7 @@ export async function planRun(store: Store, job: Job, overrides: Partial<NewRun>
 export const LATER = NOON + 60 * MINUTE
 
 export function claimAt(now: number, overrides: Partial<Claim> = {}): Claim {
-  return { instanceId: 'ins_test', now, leaseUntil: now + 30_000, ...overrides }
+  return { instanceId: 'ins_test', now, leaseUntil: now + 30_000, handlers: null, ...overrides }
 }
 
 /** Begins all that may start. */

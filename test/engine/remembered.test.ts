@@ -40,7 +40,7 @@ describe('answers remembered between two commits', () => {
       await changeJob(store, job.id, () => ({ runs: [run] }))
       assert.equal((await runs())[0], `${run.id} QUEUED`)
       assert.equal(await store.countRuns(NEWEST_RUNS.filter), round + 1)
-      const [begun] = await store.beginReady({ instanceId: 'ins_test', now: NOON + 60_000, leaseUntil: NOON + 90_000 }, 1)
+      const [begun] = await store.beginReady({ instanceId: 'ins_test', now: NOON + 60_000, leaseUntil: NOON + 90_000, handlers: null }, 1)
       assert.equal((await runs())[0], `${run.id} RUNNING`)
       await store.settle([{ ...begun!, outcome: { kind: 'SUCCEEDED', output: null }, now: NOON + 61_000, random: 0 }])
       assert.equal((await runs())[0], `${run.id} SUCCEEDED`)

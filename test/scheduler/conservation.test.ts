@@ -90,7 +90,7 @@ async function perform({ commands, clock, scheduler, engine }: Parts, ids: reado
       await commands.updateJob({ id: ids[step.job]!, schedule: SCHEDULES[step.schedule]!(now), policies: POLICIES[step.policies] }, caller)
       return
     case 'settle': {
-      const begun = await engine.store.beginReady({ instanceId: 'ins_test', now, leaseUntil: now + MINUTE }, 100)
+      const begun = await engine.store.beginReady({ instanceId: 'ins_test', now, leaseUntil: now + MINUTE, handlers: null }, 100)
       const broken: Outcome = {
         kind: 'FAILED',
         error: { code: 'X', message: 'x', stack: null, retryable: true },

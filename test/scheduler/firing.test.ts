@@ -31,6 +31,7 @@ async function openWorker(
     performers,
     log: log as never,
     instanceId: 'ins_test',
+    handlers: null,
     concurrency: options.concurrency ?? 64,
     lease: 30_000,
     drainTimeout: options.drainTimeout ?? 1_000,
@@ -219,7 +220,10 @@ describe('ending', () => {
     const id = await parts.create({})
     const run = await parts.commands.triggerJob({ id }, caller)
     assert.ok(run.ok)
-    const [begun] = await parts.engine.store.beginReady({ instanceId: 'ins_dead', now: NOON, leaseUntil: NOON + 30_000 }, 10)
+    const [begun] = await parts.engine.store.beginReady(
+      { instanceId: 'ins_dead', now: NOON, leaseUntil: NOON + 30_000, handlers: null },
+      10,
+    )
     assert.equal(begun?.runId, run.value.runId)
     const { log } = keepingLog()
     const deps = { store: parts.engine.store, log: log as never, now: parts.clock.now, leaseNow: parts.clock.now, random: () => 0 }

@@ -138,7 +138,11 @@ describe('maintenance', () => {
     const id = await parts.create({})
     await pass(parts, 1)
     await parts.commands.pauseScheduling({ note: 'disks' }, caller)
-    assert.equal((await parts.engine.store.beginReady({ instanceId: 'ins_test', now: parts.clock.now(), leaseUntil: 1e15 }, 10)).length, 1)
+    assert.equal(
+      (await parts.engine.store.beginReady({ instanceId: 'ins_test', now: parts.clock.now(), leaseUntil: 1e15, handlers: null }, 10))
+        .length,
+      1,
+    )
     assert.ok((await parts.commands.triggerJob({ id, overlap: 'ALLOW_ALL' }, caller)).ok)
   })
 

@@ -23,7 +23,10 @@ describe('retention', () => {
     const tick = async (n: number) => {
       clock.forward(30_000)
       while ((await scheduler.tick()) > 0);
-      const begun = await store.beginReady({ instanceId: 'ins_test', now: clock.now(), leaseUntil: clock.now() + 30_000 }, 1_000)
+      const begun = await store.beginReady(
+        { instanceId: 'ins_test', now: clock.now(), leaseUntil: clock.now() + 30_000, handlers: null },
+        1_000,
+      )
       const error = { code: 'X', message: 'x', stack: null, retryable: false }
       const reports = begun.map((attempt, i) => ({
         ...attempt,

@@ -283,7 +283,7 @@ test('readers share their looks, and runs cost them none', async (t) => {
   await turn()
   const { pages, jobs } = asked
   await commands.triggerJob({ id }, caller)
-  await engine.store.beginReady({ instanceId: 'ins_test', now: clock.now(), leaseUntil: clock.now() + 30_000 }, 10)
+  await engine.store.beginReady({ instanceId: 'ins_test', now: clock.now(), leaseUntil: clock.now() + 30_000, handlers: null }, 10)
   await turn()
   assert.ok(asked.pages - pages <= 2 && asked.jobs - jobs <= 1, `${asked.pages - pages} pages, ${asked.jobs - jobs} jobs`)
   await create({ name: 'c' })

@@ -43,7 +43,10 @@ async function open(t: TestContext, { pollInterval = 60_000, deaf = false }: Opt
   const hub = new Hub(store, bus, keepingLog().log, pollInterval)
   const stream = createLogStream({ store, bus, hub })
   const begin = async () => {
-    const [attempt] = await engine.store.beginReady({ instanceId: 'ins_test', now: clock.now(), leaseUntil: clock.now() + 30_000 }, 1)
+    const [attempt] = await engine.store.beginReady(
+      { instanceId: 'ins_test', now: clock.now(), leaseUntil: clock.now() + 30_000, handlers: null },
+      1,
+    )
     return attempt!
   }
   const start = async () => {

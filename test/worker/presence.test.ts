@@ -4,27 +4,34 @@ import { ROLES } from '../../src/engine/store/store.ts'
 import { Presence } from '../../src/worker/presence.ts'
 import { keepingLog, NOON, openParts } from '../support/parts.ts'
 
+const NOOP = { name: 'noop', description: 'Does nothing.', payloadSchema: null }
+
 test('a process tells that it is up from its start, with every beat, until its stop', async (t) => {
   const { engine, clock } = await openParts(t)
   let running = 0
-  const instance = { id: 'ins_a', roles: ROLES, host: 'h', version: '1.2.3', capacity: 64 }
+  let skew: number | null = null
+  const shown = { id: 'ins_a', roles: ROLES, host: 'h', version: '1.2.3', capacity: 64 }
+  const instance = { ...shown, handlers: [NOOP] }
   const presence = new Presence({
     store: engine.store,
     log: keepingLog().log as never,
     now: clock.now,
     instance,
     running: () => running,
+    skew: () => skew,
     alone: true,
   })
-  const dead = { ...instance, id: 'ins_dead', startedAt: 0, lastSeenAt: NOON, running: 9 }
+  const dead = { ...instance, id: 'ins_dead', startedAt: 0, lastSeenAt: NOON, running: 9, skew: null }
   await engine.store.registerInstance(dead, { alone: false })
 
   await presence.start()
-  assert.deepEqual(await engine.store.instances(0), [{ ...instance, startedAt: NOON, lastSeenAt: NOON, running: 0 }])
+  assert.deepEqual(await engine.store.instances(0), [{ ...shown, startedAt: NOON, lastSeenAt: NOON, running: 0, skew: null }])
+  assert.deepEqual(await engine.store.handlers(0), [NOOP])
   running = 5
+  skew = -7
   clock.forward(10_000)
   await presence.beat()
-  assert.deepEqual(await engine.store.instances(0), [{ ...instance, startedAt: NOON, lastSeenAt: NOON + 10_000, running: 5 }])
+  assert.deepEqual(await engine.store.instances(0), [{ ...shown, startedAt: NOON, lastSeenAt: NOON + 10_000, running: 5, skew: -7 }])
   await presence.stop()
   assert.deepEqual(await engine.store.instances(0), [])
 })
@@ -38,8 +45,9 @@ test('a process that cannot tell that it is up starts all the same, and tells wi
     registerInstance: (...row: Parameters<typeof engine.store.registerInstance>) =>
       full ? Promise.reject(new Error('the disk is full')) : engine.store.registerInstance(...row),
   }
-  const instance = { id: 'ins_a', roles: ROLES, host: 'h', version: '1.2.3', capacity: 64 }
-  const presence = new Presence({ store, log: log as never, now: clock.now, instance, running: () => 1, alone: true })
+  const shown = { id: 'ins_a', roles: ROLES, host: 'h', version: '1.2.3', capacity: 64 }
+  const instance = { ...shown, handlers: [NOOP] }
+  const presence = new Presence({ store, log: log as never, now: clock.now, instance, running: () => 1, skew: () => 3, alone: true })
   await presence.start()
   assert.deepEqual(
     entries.map(({ level, message }) => [level, message]),
@@ -48,5 +56,32 @@ test('a process that cannot tell that it is up starts all the same, and tells wi
   full = false
   clock.forward(10_000)
   await presence.beat()
-  assert.deepEqual(await engine.store.instances(0), [{ ...instance, startedAt: NOON, lastSeenAt: NOON + 10_000, running: 1 }])
+  assert.deepEqual(await engine.store.instances(0), [{ ...shown, startedAt: NOON, lastSeenAt: NOON + 10_000, running: 1, skew: 3 }])
+})
+
+test('a process that was taken for dead is there again with its next beat, with all that it told', async (t) => {
+  const { engine, clock } = await openParts(t)
+  const { entries, log } = keepingLog()
+  const shown = { id: 'ins_a', roles: ROLES, host: 'h', version: '1.2.3', capacity: 64 }
+  const instance = { ...shown, handlers: [NOOP] }
+  const { store } = engine
+  const presence = new Presence({
+    store,
+    log: log as never,
+    now: clock.now,
+    instance,
+    running: () => 1,
+    skew: () => null,
+    alone: false,
+  })
+  await presence.start()
+  await store.removeInstances(['ins_a'])
+  clock.forward(10_000)
+  await presence.beat()
+  assert.deepEqual(await store.instances(0), [{ ...shown, startedAt: NOON, lastSeenAt: NOON + 10_000, running: 1, skew: null }])
+  assert.deepEqual(await store.handlers(0), [NOOP])
+  assert.deepEqual(
+    entries.map(({ level, message }) => [level, message]),
+    [['info', 'this process was taken for dead; it is up, and says so']],
+  )
 })

@@ -59,11 +59,11 @@ export function localQueue({ store, bus, log, now }: LocalQueueOptions): Queue {
   }
 
   async function waitForNext(lookedAt: Instant): Promise<void> {
-    const next = await store.nextReadyAt()
+    const next = await store.nextReadyAt(lookedAt)
     clearTimeout(timer)
     timer = undefined
-    // What was ready at the last look and did not begin waits for room: whoever makes room calls pull().
-    if (started && next !== null && next > lookedAt) timer = setTimeout(pull, Math.min(Math.max(next - now(), 0), LONGEST_TIMER))
+    // What was ready at the last look and did not begin waits for room or its handler: whoever makes room calls pull().
+    if (started && next !== null) timer = setTimeout(pull, Math.min(Math.max(next - now(), 0), LONGEST_TIMER))
   }
 
   return {
@@ -77,6 +77,8 @@ export function localQueue({ store, bus, log, now }: LocalQueueOptions): Queue {
       pull()
     },
     pull,
+    // No other process holds the file: one that is dead has left nothing but rows.
+    async release() {},
     async stop() {
       started = false
       clearTimeout(timer)

@@ -8,6 +8,8 @@ export interface Consumer {
   free(): number
   /** The end of a claim made at `now` without renewal. */
   leaseUntil(now: Instant): Instant
+  /** What it can perform; null: any. The same set as long as nothing changes. */
+  handlers(): ReadonlySet<string> | null
   /** Attempts that have durably begun. Takes all of them, at once, and never throws. */
   deliver(attempts: readonly BegunAttempt[]): void
 }
@@ -18,6 +20,8 @@ export interface Queue {
   start(consumer: Consumer): void
   /** Room may have become free: look again. */
   pull(): void
+  /** Frees what dead processes still hold of the queue itself. Their attempts are for `lostAttempts` to find. */
+  release(instanceIds: readonly string[]): Promise<void>
   /** Stops taking new runs; resolves when a look under way has ended. */
   stop(): Promise<void>
 }

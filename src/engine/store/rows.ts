@@ -1,4 +1,4 @@
-import type { Instant } from '../../domain/instant.ts'
+import type { Instant, Milliseconds } from '../../domain/instant.ts'
 import type { Job, JobChange, Position } from '../../domain/job.ts'
 import type { JobFacts } from '../../domain/jobFilter.ts'
 import type { AttemptStatus, LogLevel, RunError, RunStatus, RunTrigger } from '../../domain/run.ts'
@@ -67,6 +67,17 @@ export interface InstanceRow {
   readonly running: number
   /** Attempts that it has under way at most. */
   readonly capacity: number
+  /** How far its machine's clock is ahead of the database's, as last measured; negative: behind it. Null: not measured. */
+  readonly skew: Milliseconds | null
+}
+
+/** A handler that a living worker has. */
+export interface HandlerRow {
+  /** What targets name it by. */
+  readonly name: string
+  readonly description: string | null
+  /** JSON Schema of its payload as a JSON value, or null where it has none that can be shown. */
+  readonly payloadSchema: unknown
 }
 
 export interface AttemptRow {

@@ -7,7 +7,7 @@ import type { Revision } from '../../domain/schedule.ts'
 import type { SweepQuery, SweepResult } from './keeping.ts'
 import type { JobListFilter, JobListQuery, LedgerQuery, LogLineQuery, RunListFilter, RunListQuery } from './lists.ts'
 import type { Figures, FiguresQuery, Population } from './figures.ts'
-import type { AttemptRow, InstanceRow, JobEventRow, JobRow, LogLineRow, RunRow } from './rows.ts'
+import type { AttemptRow, HandlerRow, InstanceRow, JobEventRow, JobRow, LogLineRow, RunRow } from './rows.ts'
 import type {
   NewJob,
   CreateResult,
@@ -26,6 +26,8 @@ import type {
   NewLogLine,
   SnapshotOptions,
   InstanceBeat,
+  NewInstance,
+  UnhandledQuery,
 } from './writes.ts'
 
 // The port is this file; its vocabulary stands in those beside it and is known through it alone.
@@ -95,10 +97,16 @@ export interface Store {
 
   // ------------------------------------------------------------------ running
 
-  /** Begins up to `limit` runs that may start now: QUEUED, not held, due; and RETRYING ones whose wait is over. Highest priority first, then dueAt. */
+  /**
+   * Begins up to `limit` runs that may start now: QUEUED, not held, due; and RETRYING ones whose wait is over. Highest priority first,
+   * then dueAt. Runs whose job, as it is now, names a handler that the claim has not are passed over.
+   */
   beginReady(claim: Claim, limit: number): Promise<readonly BegunAttempt[]>
-  /** When the next waiting run may start: the least dueAt of QUEUED unheld and nextAttemptAt of RETRYING runs. */
-  nextReadyAt(): Promise<Instant | null>
+  /**
+   * When the next waiting run may start, after `after`: the least dueAt of QUEUED unheld and nextAttemptAt of RETRYING runs. What might
+   * start by then already waits for room or for its handler, not for an instant.
+   */
+  nextReadyAt(after: Instant): Promise<Instant | null>
   /** Prolongs leases. `false`: the attempt is not this claim's any more. `cancel`: its run was asked to cancel. */
   renewLeases(
     attempts: readonly AttemptKey[],
@@ -116,17 +124,28 @@ export interface Store {
   overdueCancels(askedBefore: Instant, limit: number): Promise<readonly AttemptKey[]>
   /** Appends log lines, in order. The store numbers them within their run. Lines of a run that is gone are dropped. */
   appendLogs(lines: readonly NewLogLine[]): Promise<void>
+  /**
+   * Has runs that might have started before `since`, but whose job names a handler that nobody has, say so: their error gets the code
+   * NO_HANDLER (`noHandler` in domain/run), which the begin of an attempt clears. QUEUED unheld ones and RETRYING ones, at most `limit`,
+   * none that says so already. Each is a change in the stream. Answers how many.
+   */
+  markUnhandled(query: UnhandledQuery): Promise<number>
   /** Sets progress, 0..100, of attempts still RUNNING. */
   setProgress(updates: readonly (AttemptKey & { readonly progress: number })[], now: Instant): Promise<void>
 
   // ------------------------------------------------------------------ instances
 
   /** Tells that a process is up. `alone`: no other can be, so the rows of all others are removed. */
-  registerInstance(instance: InstanceRow, options: { readonly alone: boolean }): Promise<void>
-  beatInstances(beats: readonly InstanceBeat[]): Promise<void>
+  registerInstance(instance: NewInstance, options: { readonly alone: boolean }): Promise<void>
+  /** Answers the ids that have a row, in the order given. One without was taken for dead: it registers again. */
+  beatInstances(beats: readonly InstanceBeat[]): Promise<readonly string[]>
   removeInstances(ids: readonly string[]): Promise<void>
   /** Processes seen at or after `seenSince`, by id: the oldest first. */
   instances(seenSince: Instant): Promise<readonly InstanceRow[]>
+  /** Processes last seen before `seenBefore`, by id. */
+  deadInstances(seenBefore: Instant): Promise<readonly string[]>
+  /** What the workers seen at or after `seenSince` can perform, by name. Where two describe a handler differently, the newest started is right. */
+  handlers(seenSince: Instant): Promise<readonly HandlerRow[]>
 
   // ------------------------------------------------------------------ reading
 

@@ -1,9 +1,9 @@
-import type { Instant } from '../../domain/instant.ts'
+import type { Instant, Milliseconds } from '../../domain/instant.ts'
 import type { Job, JobChange, Pause, Policies, Position, Target } from '../../domain/job.ts'
 import type { LedgerMoment, Plan, RowSplit } from '../../domain/ledger.ts'
 import type { ActiveRun, LogLevel, NewRun, Outcome, RunStatus, RunTrigger } from '../../domain/run.ts'
 import type { Revision } from '../../domain/schedule.ts'
-import type { RunRow } from './rows.ts'
+import type { HandlerRow, InstanceRow, RunRow } from './rows.ts'
 
 // What the store is told to write, and what it answers to that.
 
@@ -67,11 +67,18 @@ export type ChangeResult<Refusal> =
   /** The write would give the job the name of another living one. */
   | { readonly kind: 'name-taken'; readonly existingId: string }
 
+/** A process that is up. */
+export interface NewInstance extends InstanceRow {
+  /** Those that it can perform; none where it is no worker. */
+  readonly handlers: readonly HandlerRow[]
+}
+
 /** A process that is still up tells so. */
 export interface InstanceBeat {
   readonly id: string
   readonly lastSeenAt: Instant
   readonly running: number
+  readonly skew: Milliseconds | null
 }
 
 export interface RunSnapshot {
@@ -99,6 +106,18 @@ export interface Claim {
   readonly instanceId: string
   readonly now: Instant
   readonly leaseUntil: Instant
+  /** Runs whose job names another handler are left to others. Null: it performs any. */
+  readonly handlers: ReadonlySet<string> | null
+}
+
+/** Which runs wait for a handler that nobody has. */
+export interface UnhandledQuery {
+  /** Those that somebody has. */
+  readonly handlers: ReadonlySet<string>
+  /** Only runs that might have started before this. */
+  readonly since: Instant
+  readonly now: Instant
+  readonly limit: number
 }
 
 /** The fence: a write that ends or prolongs an attempt names both. */

@@ -42,7 +42,7 @@ export function planContract(open: Open): void {
 
     it('nobody wakes an empty database', async (t) => {
       const { store } = await open(t)
-      assert.deepEqual([await store.nextWakeAt(), await store.nextReadyAt(), await store.duePositions(LATER, 5)], [null, null, []])
+      assert.deepEqual([await store.nextWakeAt(), await store.nextReadyAt(0), await store.duePositions(LATER, 5)], [null, null, []])
     })
   })
 
@@ -218,7 +218,7 @@ export function planContract(open: Open): void {
       const { store, bus } = await open(t)
       const job = await createJob(store, { policies: { overlap: 'CANCEL_OTHER' } })
       const running = await planRun(store, job)
-      const [attempt] = await store.beginReady({ instanceId: 'i', now: LATER, leaseUntil: LATER + 1 }, 1)
+      const [attempt] = await store.beginReady({ instanceId: 'i', now: LATER, leaseUntil: LATER + 1, handlers: null }, 1)
       const waiting = await planRun(store, job, { heldBy: 'OVERLAP' })
       const hints: Hint[] = []
       bus.subscribe((hint) => hints.push(hint))

@@ -9,17 +9,23 @@ import { changeJob, createJob, manualRunOf, planOf, planRun, positionOf, runEntr
 type Open = (t: TestContext) => Promise<Engine>
 
 /** A worker with so much room that only takes what it is given. */
-class TestConsumer implements Consumer {
+export class TestConsumer implements Consumer {
   readonly instanceId = 'ins_worker'
   readonly delivered = new Recorder<BegunAttempt>()
+  readonly can: ReadonlySet<string> | null
   room: number
 
-  constructor(room: number) {
+  constructor(room: number, can: ReadonlySet<string> | null = null) {
     this.room = room
+    this.can = can
   }
 
   free(): number {
     return this.room
+  }
+
+  handlers(): ReadonlySet<string> | null {
+    return this.can
   }
 
   leaseUntil(now: number): number {
@@ -123,6 +129,18 @@ export function queueContract(open: Open): void {
       await settleOne(store, worker.delivered.all[1]!, undefined, Date.now())
       await worker.came(3)
       assert.equal(worker.delivered.all[2]?.runId, held.id)
+      await queue.stop()
+    })
+
+    it('frees what dead processes held of it, also where they held nothing', async (t) => {
+      const { store, queue } = await open(t)
+      await queue.release(['ins_dead', 'ins_none'])
+      const worker = new TestConsumer(10)
+      queue.start(worker)
+      const run = await planRun(store, await createJob(store))
+      await worker.came(1)
+      await queue.release(['ins_dead'])
+      assert.equal(worker.delivered.all[0]?.runId, run.id)
       await queue.stop()
     })
 

@@ -96,9 +96,9 @@ export function runningContract(open: Open): void {
       await planRun(store, job, { dueAt: LATER + 5, priority: 1 })
       await planRun(store, job, { dueAt: LATER + 3 })
       assert.deepEqual(await beginAll(store), [])
-      assert.equal(await store.nextReadyAt(), LATER + 3)
+      assert.equal(await store.nextReadyAt(LATER), LATER + 3)
       assert.equal((await beginAll(store, LATER + 3)).length, 1)
-      assert.equal(await store.nextReadyAt(), LATER + 5)
+      assert.deepEqual([await store.nextReadyAt(LATER), await store.nextReadyAt(LATER + 5)], [LATER + 5, null])
     })
 
     it('takes runs whose wait is over among the others, by priority', async (t) => {
@@ -113,12 +113,12 @@ export function runningContract(open: Open): void {
         error: { code: 'T', message: '', stack: null, retryable: true },
       })
       const fresh = await planRun(store, low, { dueAt: NOON })
-      assert.equal(await store.nextReadyAt(), NOON)
+      assert.deepEqual([await store.nextReadyAt(NOON - 1), await store.nextReadyAt(NOON)], [NOON, LATER + 1_000])
       assert.deepEqual(
         (await beginAll(store, LATER + 999)).map(({ runId }) => runId),
         [fresh.id],
       )
-      assert.equal(await store.nextReadyAt(), LATER + 1_000)
+      assert.equal(await store.nextReadyAt(LATER), LATER + 1_000)
       await planRun(store, low)
       const begun = await beginAll(store, LATER + 1_000)
       assert.deepEqual([begun[0]?.runId, begun[0]?.attempt, begun.length], [retried.id, 2, 2])
@@ -212,7 +212,7 @@ export function runningContract(open: Open): void {
       await cancel(retrying.id)
       await cancel(retrying.id)
       assert.equal(await statusOf(store, retrying.id), 'CANCELLED')
-      assert.deepEqual([await beginAll(store), await store.nextReadyAt()], [[], null])
+      assert.deepEqual([await beginAll(store), await store.nextReadyAt(0)], [[], null])
       const { position, lastRunStatus } = (await store.job({ id: job.id }))!
       assert.deepEqual([position.activeRuns, position.lastRunId, lastRunStatus], [0, retrying.id, 'CANCELLED'])
     })

@@ -60,7 +60,7 @@ export class VirtualWorker {
   async #begin(now: number): Promise<number> {
     const room = this.#concurrency - this.#underWay.size
     if (room <= 0) return 0
-    const begun = await this.#engine.store.beginReady({ instanceId: this.#instanceId, now, leaseUntil: now + LEASE }, room)
+    const begun = await this.#engine.store.beginReady({ instanceId: this.#instanceId, now, leaseUntil: now + LEASE, handlers: null }, room)
     for (const attempt of begun) this.#underWay.set(attempt.runId, this.#draw(attempt, now))
     return begun.length
   }

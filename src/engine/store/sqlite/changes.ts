@@ -6,6 +6,7 @@ import type { JobChanges } from './jobChanges.ts'
 import type { Jobs } from './jobs.ts'
 import type { Maintenance } from './maintenance.ts'
 import type { Plans } from './plans.ts'
+import type { ReadyRuns } from './readyRuns.ts'
 import type { Releases } from './releases.ts'
 import {
   ACTIVE_RUN_COLUMNS,
@@ -57,6 +58,7 @@ export class Changes {
       readonly releases: Releases
       readonly changes: JobChanges
       readonly maintenance: Maintenance
+      readonly ready: ReadyRuns
     },
   ) {
     this.#sql = statements(db)
@@ -138,10 +140,13 @@ export class Changes {
 
   /** In the order that the port promises: verdicts under the old settings, the job, its revision and position, runs, cancels. */
   #writeJob(tx: Tx, { job: before, position }: Pick<JobSnapshot, 'job' | 'position' | 'active'>, write: JobWrite): void {
-    const { jobs, runs, plans, verdicts, releases, changes } = this.#parts
+    const { jobs, runs, plans, verdicts, releases, changes, ready } = this.#parts
     const { now } = write
     if (write.plan !== undefined) plans.writeWithin(tx, write.plan, now)
-    if (write.job !== undefined) jobs.update(write.job, write.job.tags.join('\n') !== before.tags.join('\n'))
+    if (write.job !== undefined) {
+      jobs.update(write.job, write.job.tags.join('\n') !== before.tags.join('\n'))
+      ready.jobChanged(before.id)
+    }
     const pauseEnded = write.job === undefined && write.plan?.position.pauseEnds === true && changes.endPause(tx, before.id, now)
     if (write.newRevision !== undefined) {
       jobs.closeRevision(before.id, before.revision, write.newRevision.closeAt)

@@ -4,6 +4,7 @@ import type { Plan } from '../../../domain/ledger.ts'
 import type { NewRun, RunStatus } from '../../../domain/run.ts'
 import type { Claim, GuardedPlan } from '../store.ts'
 import type { JobChanges } from './jobChanges.ts'
+import type { ReadyRuns } from './readyRuns.ts'
 import type { Releases } from './releases.ts'
 import type { Runs } from './runs.ts'
 import { prepare } from './statement.ts'
@@ -40,10 +41,6 @@ function statements(db: Database) {
          "trailingVerdictId" = ?, "lastRunId" = ?, "lastRunStatus" = ?, "lastRunAt" = ? WHERE "jobId" = ?`,
     ),
     endRevision: prepare(db, 'UPDATE "Revision" SET "until" = ? WHERE "jobId" = ? AND number = ?'),
-    readyWaits: prepare<[Instant], { one: 1 }>(
-      db,
-      `SELECT 1 AS one FROM "Run" WHERE status = 'QUEUED' AND "heldBy" IS NULL AND "dueAt" <= ? ORDER BY priority DESC, "dueAt", id LIMIT 1`,
-    ),
   }
 }
 
@@ -54,25 +51,33 @@ export class Plans {
   readonly #verdicts: Verdicts
   readonly #releases: Releases
   readonly #changes: JobChanges
+  readonly #ready: ReadyRuns
 
   constructor(
     db: Database,
-    parts: { readonly runs: Runs; readonly verdicts: Verdicts; readonly releases: Releases; readonly changes: JobChanges },
+    parts: {
+      readonly runs: Runs
+      readonly verdicts: Verdicts
+      readonly releases: Releases
+      readonly changes: JobChanges
+      readonly ready: ReadyRuns
+    },
   ) {
     this.#sql = statements(db)
     this.#runs = parts.runs
     this.#verdicts = parts.verdicts
     this.#releases = parts.releases
     this.#changes = parts.changes
+    this.#ready = parts.ready
   }
 
   /**
    * The verb `commitPlans`. With `starting`, runs that may start are stored as RUNNING, as far as there is room: one commit less
-   * between the instant and the handler. Where others wait already, all of these queue up with them, so that priority holds.
+   * between the instant and the handler. Where others wait already that this worker could begin, all of these queue up with them, so
+   * that priority holds.
    */
   commit(tx: Tx, plans: readonly GuardedPlan[], now: Instant, starting: Starting | null): readonly boolean[] {
-    const chosen =
-      starting === null || starting.room <= 0 || this.#sql.readyWaits.get(now) !== undefined ? null : choose(plans, starting, now)
+    const chosen = starting === null || starting.room <= 0 || this.#ready.waits(tx, starting.claim) ? null : choose(plans, starting, now)
     const answers = plans.map(({ plan, from }) => {
       const standing = this.#sql.standing.get(plan.jobId)
       if (

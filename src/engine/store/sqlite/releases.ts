@@ -1,6 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import type { Instant } from '../../../domain/instant.ts'
 import type { ConcurrencyKeys } from './concurrency.ts'
+import type { ReadyRuns } from './readyRuns.ts'
 import { prepare } from './statement.ts'
 import type { Tx } from './writer.ts'
 
@@ -40,12 +41,14 @@ function statements(db: Database) {
 export class Releases {
   readonly #sql
   readonly #keys: ConcurrencyKeys
+  readonly #ready: ReadyRuns
   readonly #jobs = new Set<string>()
   readonly #endedKeys = new Set<string>()
 
-  constructor(db: Database, keys: ConcurrencyKeys) {
+  constructor(db: Database, { keys, ready }: { readonly keys: ConcurrencyKeys; readonly ready: ReadyRuns }) {
     this.#sql = statements(db)
     this.#keys = keys
+    this.#ready = ready
   }
 
   /** A run of this job and key has ended. */
@@ -93,5 +96,6 @@ export class Releases {
   #release(tx: Tx, runId: string, now: Instant): void {
     this.#sql.hold.run(null, tx.cursor(), now, runId)
     tx.effects.runsWait = true
+    this.#ready.ready(runId)
   }
 }

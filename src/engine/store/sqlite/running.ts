@@ -2,35 +2,22 @@ import type { Database } from 'better-sqlite3'
 import type { Instant } from '../../../domain/instant.ts'
 import type { AttemptKey, BegunAttempt, Claim } from '../store.ts'
 import { byClaimOrder } from './plans.ts'
-import type { Runs, StartableRecord } from './runs.ts'
+import type { ReadyRuns } from './readyRuns.ts'
+import type { Runs } from './runs.ts'
 import { prepare } from './statement.ts'
 import type { Tx } from './writer.ts'
 
-/** Of RETRYING runs whose wait is over so many are looked at, earliest first, before priority decides among them. */
-const RETRIES_LOOKED_AT = 1_000
 const PRIORITIES = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
-
-interface ReadyRecord extends StartableRecord {
-  readonly priority: number
-}
-
-const READY = `SELECT r.id, r."jobId", r."trigger", r."scheduledFor", r."dueAt", r.coalesced, r.payload, r.attempt, r.priority, p.version AS "positionVersion"
-  FROM "Run" r JOIN "JobPosition" p ON p."jobId" = r."jobId"`
-
-export const BEGIN_QUEUED = `${READY} WHERE r.status = 'QUEUED' AND r."heldBy" IS NULL AND r."dueAt" <= ? ORDER BY r.priority DESC, r."dueAt", r.id LIMIT ?`
-export const BEGIN_RETRYING = `${READY} WHERE r.status = 'RETRYING' AND r."nextAttemptAt" <= ? ORDER BY r."nextAttemptAt" LIMIT ?`
 
 function statements(db: Database) {
   return {
-    queued: prepare<[Instant, number], ReadyRecord>(db, BEGIN_QUEUED),
-    retrying: prepare<[Instant, number], ReadyRecord>(db, BEGIN_RETRYING),
-    nextQueued: prepare<[number], { at: Instant }>(
+    nextQueued: prepare<[number, Instant], { at: Instant }>(
       db,
-      `SELECT "dueAt" AS at FROM "Run" WHERE status = 'QUEUED' AND "heldBy" IS NULL AND priority = ? ORDER BY "dueAt" LIMIT 1`,
+      `SELECT "dueAt" AS at FROM "Run" WHERE status = 'QUEUED' AND "heldBy" IS NULL AND priority = ? AND "dueAt" > ? ORDER BY "dueAt" LIMIT 1`,
     ),
-    nextRetry: prepare<[], { at: Instant }>(
+    nextRetry: prepare<[Instant], { at: Instant }>(
       db,
-      `SELECT "nextAttemptAt" AS at FROM "Run" WHERE status = 'RETRYING' ORDER BY "nextAttemptAt" LIMIT 1`,
+      `SELECT "nextAttemptAt" AS at FROM "Run" WHERE status = 'RETRYING' AND "nextAttemptAt" > ? ORDER BY "nextAttemptAt" LIMIT 1`,
     ),
     renew: prepare<[Instant, string, number, string], { cancelRequestedAt: Instant | null }>(
       db,
@@ -55,25 +42,28 @@ function statements(db: Database) {
 export class Running {
   readonly #sql
   readonly #runs: Runs
+  readonly #ready: ReadyRuns
 
-  constructor(db: Database, runs: Runs) {
+  constructor(db: Database, { runs, ready }: { readonly runs: Runs; readonly ready: ReadyRuns }) {
     this.#sql = statements(db)
     this.#runs = runs
+    this.#ready = ready
   }
 
   /** The verb `beginReady`. */
   begin(tx: Tx, claim: Claim, limit: number): readonly BegunAttempt[] {
     if (limit <= 0) return []
-    const queued = this.#sql.queued.all(claim.now, limit)
-    const retrying = this.#sql.retrying.all(claim.now, Math.max(limit, RETRIES_LOOKED_AT))
+    const queued = this.#ready.queued(tx, claim, limit)
+    const retrying = this.#ready.retrying(claim, limit)
     const ready = retrying.length === 0 ? queued : [...queued, ...retrying].sort(byClaimOrder).slice(0, limit)
     return ready.map((row) => this.#runs.begin(tx, row, claim))
   }
 
-  nextReadyAt(): Instant | null {
+  /** The verb `nextReadyAt`. */
+  nextReadyAt(after: Instant): Instant | null {
     // One look into the index for each priority: it is ordered by that first, and may hold many runs that are ready already.
-    const instants = PRIORITIES.map((priority) => this.#sql.nextQueued.get(priority)?.at)
-    instants.push(this.#sql.nextRetry.get()?.at)
+    const instants = PRIORITIES.map((priority) => this.#sql.nextQueued.get(priority, after)?.at)
+    instants.push(this.#sql.nextRetry.get(after)?.at)
     const known = instants.filter((at) => at !== undefined)
     return known.length === 0 ? null : Math.min(...known)
   }

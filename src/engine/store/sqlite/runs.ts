@@ -1,15 +1,24 @@
 import type { Database } from 'better-sqlite3'
 import type { Instant } from '../../../domain/instant.ts'
+import { isHandled } from '../../../domain/target.ts'
 import type { FinalStatus, Hold, NewRun, RunStatus, RunTrigger } from '../../../domain/run.ts'
+import { saysNoHandler } from '../noHandler.ts'
 import type { BegunAttempt, Claim } from '../store.ts'
 import type { ConcurrencyKeys } from './concurrency.ts'
 import type { Definitions } from './definitions.ts'
+import type { ReadyRuns, StartableRecord } from './readyRuns.ts'
 import type { Releases } from './releases.ts'
 import { prepare } from './statement.ts'
 import type { Tx } from './writer.ts'
 
 /** A run that has its row; `heldBy` and `begun` as it was stored. Null where another run of the same occurrence was there before. */
 export type Stored = { readonly heldBy: Hold | null; readonly begun: boolean } | null
+
+/** By whom a run may be begun as it is stored, and the version of its job's position. */
+interface Start {
+  readonly claim: Claim
+  readonly positionVersion: number
+}
 
 /** What ending or asking a run must know of it. */
 export interface ActiveRecord {
@@ -23,19 +32,6 @@ export interface ActiveRecord {
   readonly cancelRequestedAt: Instant | null
   readonly concurrencyKey: string | null
   readonly maxConcurrency: number | null
-}
-
-/** A run's row as the start of an attempt reads it. */
-export interface StartableRecord {
-  readonly id: string
-  readonly jobId: string
-  readonly positionVersion: number
-  readonly trigger: RunTrigger
-  readonly scheduledFor: Instant
-  readonly dueAt: Instant
-  readonly coalesced: number
-  readonly payload: string | null
-  readonly attempt: number
 }
 
 const ACTIVE = `SELECT id, "jobId", "trigger", status, "heldBy", "dueAt", "startedAt", "cancelRequestedAt", "concurrencyKey", "maxConcurrency"
@@ -60,7 +56,7 @@ function statements(db: Database) {
     begin: prepare(
       db,
       `UPDATE "Run" SET status = 'RUNNING', attempt = ?, "attemptStatus" = 'RUNNING', "attemptStartedAt" = ?, "startedAt" = coalesce("startedAt", ?),
-         "nextAttemptAt" = NULL, progress = NULL, "instanceId" = ?, "jobVersion" = ?, "leaseUntil" = ?, cursor = ?, "changedAt" = ? WHERE id = ?`,
+         "nextAttemptAt" = NULL, progress = NULL, error = CASE WHEN ${saysNoHandler('error')} THEN NULL ELSE error END, "instanceId" = ?, "jobVersion" = ?, "leaseUntil" = ?, cursor = ?, "changedAt" = ? WHERE id = ?`,
     ),
     cancelWaiting: prepare(
       db,
@@ -88,25 +84,33 @@ export class Runs {
   readonly #keys: ConcurrencyKeys
   readonly #definitions: Definitions
   readonly #releases: Releases
+  readonly #ready: ReadyRuns
 
-  constructor(db: Database, parts: { readonly keys: ConcurrencyKeys; readonly definitions: Definitions; readonly releases: Releases }) {
+  constructor(
+    db: Database,
+    parts: { readonly keys: ConcurrencyKeys; readonly definitions: Definitions; readonly releases: Releases; readonly ready: ReadyRuns },
+  ) {
     this.#sql = statements(db)
     this.#keys = parts.keys
     this.#definitions = parts.definitions
     this.#releases = parts.releases
+    this.#ready = parts.ready
   }
 
-  /** Stores a run, begun at once where `claim` is given and nothing holds it. The job's position is for the caller to move. */
-  insert(tx: Tx, run: NewRun, start: { readonly claim: Claim; readonly positionVersion: number } | null): Stored {
+  /** Stores a run, begun at once where `start` is given and nothing holds it. The job's position is for the caller to move. */
+  insert(tx: Tx, run: NewRun, start: Start | null): Stored {
     const mayGo = run.concurrencyKey === null || this.#keys.add(run.concurrencyKey, run.maxConcurrency, run.heldBy === 'OVERLAP')
     const heldBy: Hold | null = run.heldBy === 'OVERLAP' ? 'OVERLAP' : mayGo ? null : 'CONCURRENCY'
-    const begun = heldBy === null && start !== null
+    const begun = heldBy === null && start !== null && this.#isHandled(run.jobId, start)
     const stored = begun ? this.#insertRunning(tx, run, start) : this.#insertQueued(tx, run, heldBy)
     if (!stored) {
       if (run.concurrencyKey !== null) this.#keys.remove(run.concurrencyKey, run.maxConcurrency, heldBy === null)
       return null
     }
-    if (heldBy === null && !begun) tx.effects.runsWait = true
+    if (heldBy === null && !begun) {
+      tx.effects.runsWait = true
+      this.#ready.ready(run.id)
+    }
     return { heldBy, begun }
   }
 
@@ -176,11 +180,15 @@ export class Runs {
     tx.effects.ended.push({ jobId: run.jobId, trigger: run.trigger, status, dueAt: run.dueAt, startedAt: run.startedAt, finishedAt })
   }
 
+  #isHandled(jobId: string, { claim, positionVersion }: Start): boolean {
+    return claim.handlers === null || isHandled(this.#definitions.of(jobId, positionVersion).target, claim.handlers)
+  }
+
   #insertQueued(tx: Tx, run: NewRun, heldBy: Hold | null): boolean {
     return this.#sql.insertQueued.run(...newRunValues(tx, run, run.queuedAt), heldBy).changes > 0
   }
 
-  #insertRunning(tx: Tx, run: NewRun, { claim, positionVersion }: { readonly claim: Claim; readonly positionVersion: number }): boolean {
+  #insertRunning(tx: Tx, run: NewRun, { claim, positionVersion }: Start): boolean {
     const { now, instanceId, leaseUntil } = claim
     const { name, version, target, policies } = this.#definitions.of(run.jobId, positionVersion)
     const { changes } = this.#sql.insertRunning.run(...newRunValues(tx, run, now), now, now, instanceId, version, leaseUntil)

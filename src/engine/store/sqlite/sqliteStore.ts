@@ -28,6 +28,7 @@ import { Plans, type Starting } from './plans.ts'
 import { Populations } from './population.ts'
 import { Progress } from './progress.ts'
 import { Reads } from './reads.ts'
+import { ReadyRuns } from './readyRuns.ts'
 import { Releases } from './releases.ts'
 import { Remembered } from './remembered.ts'
 import { RunList } from './runList.ts'
@@ -40,6 +41,7 @@ import { JOB_STREAM_FLOOR, LEDGER_BEGINS, STREAM_FLOOR, STREAM_HEAD, Marks, Stre
 import { Sweep } from './sweep.ts'
 import { Turns } from './turns.ts'
 import { Verdicts } from './verdicts.ts'
+import { Unhandled } from './unhandled.ts'
 import { type Tx, Writer } from './writer.ts'
 
 /** Attempts begun in one transaction. */
@@ -66,16 +68,18 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
   const keys = new ConcurrencyKeys(db)
   const definitions = new Definitions(db)
   const changes = new JobChanges(db)
-  const releases = new Releases(db, keys)
-  const runs = new Runs(db, { keys, definitions, releases })
+  const ready = new ReadyRuns(db, definitions)
+  const releases = new Releases(db, { keys, ready })
+  const runs = new Runs(db, { keys, definitions, releases, ready })
   const verdicts = new Verdicts(db)
-  const plans = new Plans(db, { runs, verdicts, releases, changes })
+  const plans = new Plans(db, { runs, verdicts, releases, changes, ready })
   const jobs = new Jobs(db, changes)
   const maintenance = new Maintenance(db)
   const instances = new Instances(db)
-  const commands = new Changes(db, { jobs, runs, plans, verdicts, releases, changes, maintenance })
+  const commands = new Changes(db, { jobs, runs, plans, verdicts, releases, changes, maintenance, ready })
   const settling = new Settling(db, { runs, definitions, releases, changes })
-  const running = new Running(db, runs)
+  const running = new Running(db, { runs, ready })
+  const unhandled = new Unhandled(db)
   const figures = new Figures(db, instanceId)
   const logs = new Logs(db)
   const logLines = new LogLines(db)
@@ -114,7 +118,7 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
       if (head > writer.head) storeHead.run(String(head))
     },
     afterRollback() {
-      for (const memory of [keys, definitions, releases, maintenance, figures, logs]) memory.forget()
+      for (const memory of [keys, definitions, ready, releases, maintenance, figures, logs]) memory.forget()
     },
     afterCommit: () => checkpoints.committed(),
     // A worker that is gone, or breaks its word, has its attempts recovered like those of a process that died.
@@ -134,7 +138,8 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
   const roomFor = (tx: Tx): number => (consumer === null ? 0 : Math.min(BEGUN_AT_ONCE, consumer.free() - tx.begunBefore))
   const startingFor = (tx: Tx, now: Instant): Starting | null => {
     if (consumer === null) return null
-    return { claim: { instanceId: consumer.instanceId, now, leaseUntil: consumer.leaseUntil(now) }, room: roomFor(tx) }
+    const claim = { instanceId: consumer.instanceId, now, leaseUntil: consumer.leaseUntil(now), handlers: consumer.handlers() }
+    return { claim, room: roomFor(tx) }
   }
   const databaseId = settledDatabaseId()
 
@@ -159,11 +164,15 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
     commitPlans: (guarded, now) => writer.write((tx) => plans.commit(tx, guarded, now, startingFor(tx, now)), 'FIRST'),
 
     beginReady: (claim, limit) => writer.write((tx) => running.begin(tx, claim, limit), 'FIRST'),
-    nextReadyAt: () => reading(() => running.nextReadyAt()),
+    nextReadyAt: (after) => reading(() => running.nextReadyAt(after)),
     renewLeases: (attempts, holder, leaseUntil) => writer.write(() => running.renew(attempts, holder, leaseUntil)),
     settle: (reports) => writer.write((tx) => settling.settle(tx, reports), 'LAST'),
     lostAttempts: (query) => reading(() => running.lost(query)),
     overdueCancels: (askedBefore, limit) => reading(() => running.overdueCancels(askedBefore, limit)),
+    async markUnhandled(query) {
+      const any = await reading(() => unhandled.find({ ...query, limit: 1 }).length > 0)
+      return any ? writer.write((tx) => unhandled.mark(tx, query), 'LAST') : 0
+    },
     appendLogs: (lines) => writer.write((tx) => logs.append(tx, lines)),
     setProgress: (updates, now) => writer.write((tx) => progress.set(tx, writer, updates, now)),
 
@@ -171,6 +180,8 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
     beatInstances: (beats) => writer.write(() => instances.beat(beats)),
     removeInstances: (ids) => writer.write(() => instances.remove(ids)),
     instances: (seenSince) => reading(() => instances.seenSince(seenSince)),
+    deadInstances: (seenBefore) => reading(() => instances.seenBefore(seenBefore)),
+    handlers: (seenSince) => reading(() => instances.handlers(seenSince)),
 
     job: (by) => reading(() => reads.job(by)),
     run: (id) => reading(() => reads.run(id)),
