@@ -3,7 +3,7 @@ import type { Instant } from '../../../domain/instant.ts'
 import { noHandler } from '../../../domain/run.ts'
 import { saysNoHandler } from '../noHandler.ts'
 import type { UnhandledQuery } from '../store.ts'
-import { writeError } from './rows.ts'
+import { writeError } from '../records.ts'
 import { prepare } from './statement.ts'
 import type { Tx } from './writer.ts'
 
