@@ -8,7 +8,7 @@ import type { Caller, Operations } from './operations.ts'
 import { MAX_BODY } from './requestBody.ts'
 import { requestIdOf } from './requestId.ts'
 
-type ServerContext = { readonly caller: Caller }
+type ServerContext = { readonly caller: Caller; readonly res: ServerResponse }
 
 /** Answers a request whose body, where it has one, was read already. Resolves when the answer is sent, a stream when it has ended. */
 export type YogaHandler = (req: IncomingMessage, res: ServerResponse, body: string | null, caller: Caller) => Promise<void>
@@ -49,7 +49,7 @@ export function createYogaHandler({
   return async (req, res, body, caller) => {
     // Where a body was read already, Yoga takes it from here, as it would from Express.
     if (body !== null) Object.assign(req, { body })
-    await yoga(req, res, { caller })
+    await yoga(req, res, { caller, res })
   }
 }
 
@@ -74,6 +74,8 @@ function throughOperations(operations: Operations): Plugin<Record<string, never>
         if (answer.kind === 'result') return answer.result
         // Yoga would answer a client that takes anything with multipart/mixed, which hardly any can read.
         if (acceptsEventStream(request.headers.get('accept') ?? undefined)) request.headers.set('accept', 'text/event-stream')
+        // Some proxies collect what they pass on unless told otherwise.
+        context.res.setHeader('x-accel-buffering', 'no')
         return untilError(answer.stream)
       })
     },

@@ -44,6 +44,7 @@ describe('GraphQL over server-sent events', () => {
     ]
     for (const response of responses) {
       assert.match(response.headers.get('content-type') ?? '', /^text\/event-stream/)
+      assert.equal(response.headers.get('x-accel-buffering'), 'no')
       assert.deepEqual(await Array.fromAsync(eventsOf(response)), [...wanted, { event: 'complete', data: null }])
     }
   })
