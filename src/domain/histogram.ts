@@ -42,7 +42,7 @@ function middleOf(bucket: number): Milliseconds {
   return bucket === 0 ? 1 : (2 * GROWTH ** bucket) / (GROWTH + 1)
 }
 
-/** As JSON, `[[bucket, count], …]`. */
+/** As JSON, `[[bucket, count], …]`. Where a bucket stands more than once, its counts add up: two texts are merged by putting them together. */
 export function writeHistogram(histogram: Histogram): string {
   if (histogram.size === 0) return '[]'
   let text = ''
@@ -72,5 +72,7 @@ export function mergeWritten(into: Histogram, text: string): void {
 const ZERO = '0'.charCodeAt(0)
 
 export function readHistogram(text: string): Histogram {
-  return new Map(JSON.parse(text) as [number, number][])
+  const histogram: Histogram = new Map()
+  mergeWritten(histogram, text)
+  return histogram
 }

@@ -50,6 +50,16 @@ describe('a histogram', () => {
     assert.equal(writeHistogram(new Map()), '[]')
   })
 
+  it('adds up where texts were put together', () => {
+    assert.deepEqual(
+      readHistogram('[[3,1],[5,2],[3,4]]'),
+      new Map([
+        [3, 5],
+        [5, 2],
+      ]),
+    )
+  })
+
   it('takes what is shorter than a millisecond, or negative, for a millisecond; an empty one answers null', () => {
     assert.equal(percentile(histogramOf([-5, 0, 0.2, 1]), 1), 1)
     assert.equal(percentile(new Map(), 0.5), null)

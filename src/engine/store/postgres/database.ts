@@ -45,6 +45,11 @@ export interface Tx extends Session {
    * a run only ever rises. Some may stay unused.
    */
   cursors(count: number): Promise<readonly number[]>
+  /**
+   * A small number that no other transaction of this process has meanwhile: for rows that each of them writes, so that none waits until
+   * another one has committed.
+   */
+  lane(): number
 }
 
 /** What a store does at the turns of its transactions. */
@@ -62,6 +67,7 @@ const ATTEMPTS = 5
 export class Database implements Session {
   readonly #pool: pg.Pool
   readonly #surroundings: Surroundings
+  readonly #lanes = new Set<number>()
   #failure: Error | null = null
 
   constructor(pool: pg.Pool, surroundings: Surroundings) {
@@ -113,6 +119,7 @@ export class Database implements Session {
   async #transaction<T>(client: pg.PoolClient, work: (tx: Tx) => Promise<T>): Promise<{ readonly value: T; readonly effects: Effects }> {
     const effects = newEffects()
     const session = this.#session(client)
+    let lane: number | null = null
     const tx: Tx = {
       ...session,
       effects,
@@ -122,13 +129,27 @@ export class Database implements Session {
         effects.head = row!.drawn.at(-1)!
         return row!.drawn
       },
+      lane: () => (lane ??= this.#takeLane()),
     }
-    const value = await this.#within(client, 'BEGIN', async () => {
-      const answer = await work(tx)
-      await this.#surroundings.beforeCommit(tx)
-      return answer
-    })
-    return { value, effects }
+    try {
+      const value = await this.#within(client, 'BEGIN', async () => {
+        const answer = await work(tx)
+        await this.#surroundings.beforeCommit(tx)
+        return answer
+      })
+      return { value, effects }
+    } finally {
+      // What follows in the lane still waits for the rows of one whose connection broke, should the server not have noticed.
+      if (lane !== null) this.#lanes.delete(lane)
+    }
+  }
+
+  /** The least that is free: there are as many as transactions at once, and those are few. */
+  #takeLane(): number {
+    let lane = 0
+    while (this.#lanes.has(lane)) lane++
+    this.#lanes.add(lane)
+    return lane
   }
 
   async #within<T>(client: pg.PoolClient, begin: string, work: () => Promise<T>): Promise<T> {

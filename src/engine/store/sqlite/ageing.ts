@@ -2,7 +2,8 @@ import type { Database } from 'better-sqlite3'
 import { mergeWritten, writeHistogram } from '../../../domain/histogram.ts'
 import { HOUR, type Instant, MINUTE } from '../../../domain/instant.ts'
 import { LEDGER_KEPT, MINUTES_KEPT } from '../../../domain/retention.ts'
-import { ALL_JOBS, type Figures, type MinuteRecord } from './figures.ts'
+import { ALL_JOBS, FIGURE_COLUMNS, type MinuteRecord } from '../minutes.ts'
+import type { Figures } from './figures.ts'
 import { prepare } from './statement.ts'
 import { JOB_STREAM_FLOOR, type Marks, MINUTES_BEGIN } from './stream.ts'
 
@@ -13,13 +14,11 @@ interface MinuteRow extends MinuteRecord {
 }
 type HourRow = { -readonly [Name in keyof MinuteRecord]: MinuteRecord[Name] }
 
-const COUNTS = 'succeeded, failed, "timedOut", cancelled, skipped, lag, duration'
-
 function statements(db: Database) {
   return {
     minutesAfter: prepare<[Instant, string, string, Instant, number], MinuteRow>(
       db,
-      `SELECT minute, "jobId", "instanceId", ${COUNTS} FROM "JobMinute"
+      `SELECT minute, "jobId", "instanceId", ${FIGURE_COLUMNS} FROM "JobMinute"
        WHERE (minute, "jobId", "instanceId") > (?, ?, ?) AND minute < ? ORDER BY minute, "jobId", "instanceId" LIMIT ?`,
     ),
     setSummed: prepare(
@@ -32,10 +31,10 @@ function statements(db: Database) {
       'DELETE FROM "JobMinute" WHERE rowid IN (SELECT rowid FROM "JobMinute" WHERE minute < ? ORDER BY minute LIMIT ?)',
     ),
     jobExists: prepare<[string], { one: 1 }>(db, 'SELECT 1 AS one FROM "Job" WHERE id = ?'),
-    hour: prepare<[string, Instant], HourRow>(db, `SELECT ${COUNTS} FROM "JobHour" WHERE "jobId" = ? AND hour = ?`),
+    hour: prepare<[string, Instant], HourRow>(db, `SELECT ${FIGURE_COLUMNS} FROM "JobHour" WHERE "jobId" = ? AND hour = ?`),
     writeHour: prepare(
       db,
-      `INSERT INTO "JobHour" ("jobId", hour, ${COUNTS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO "JobHour" ("jobId", hour, ${FIGURE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT ("jobId", hour) DO UPDATE SET succeeded = excluded.succeeded, failed = excluded.failed, "timedOut" = excluded."timedOut",
          cancelled = excluded.cancelled, skipped = excluded.skipped, lag = excluded.lag, duration = excluded.duration`,
     ),

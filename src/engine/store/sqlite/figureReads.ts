@@ -2,8 +2,8 @@ import type { Database } from 'better-sqlite3'
 import { mergeWritten } from '../../../domain/histogram.ts'
 import { HOUR, type Instant, MINUTE } from '../../../domain/instant.ts'
 import type { Figures, FiguresQuery } from '../store.ts'
+import { ALL_JOBS, FIGURE_COLUMNS, type MinuteRecord } from '../minutes.ts'
 import type { SummedFigures } from './ageing.ts'
-import { ALL_JOBS, type MinuteRecord } from './figures.ts'
 import { prepare } from './statement.ts'
 import { MINUTES_BEGIN } from './stream.ts'
 import type { Turns } from './turns.ts'
@@ -11,12 +11,10 @@ import type { Turns } from './turns.ts'
 /** Time that a slice takes, in ms: it ends with the hour that exceeds it. */
 const SLICE_TIME = 2
 
-const COLUMNS = 'succeeded, failed, "timedOut", cancelled, skipped, lag, duration'
-
 function statements(db: Database) {
   return {
-    minute: prepare<[Instant, string], MinuteRecord>(db, `SELECT ${COLUMNS} FROM "JobMinute" WHERE minute = ? AND "jobId" = ?`),
-    hour: prepare<[string, Instant], MinuteRecord>(db, `SELECT ${COLUMNS} FROM "JobHour" WHERE "jobId" = ? AND hour = ?`),
+    minute: prepare<[Instant, string], MinuteRecord>(db, `SELECT ${FIGURE_COLUMNS} FROM "JobMinute" WHERE minute = ? AND "jobId" = ?`),
+    hour: prepare<[string, Instant], MinuteRecord>(db, `SELECT ${FIGURE_COLUMNS} FROM "JobHour" WHERE "jobId" = ? AND hour = ?`),
     minutesBegin: prepare<[], { value: string }>(db, `SELECT value FROM "Setting" WHERE name = '${MINUTES_BEGIN}'`),
     firstMinute: prepare<[], { minute: Instant | null }>(db, 'SELECT min(minute) AS minute FROM "JobMinute"'),
   }
