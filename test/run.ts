@@ -3,6 +3,7 @@ import { globSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join, relative, sep } from 'node:path'
 import { parseArgs, stripVTControlCharacters, styleText } from 'node:util'
+import { offerServerOfRun } from './support/postgresOfRun.ts'
 import { type FileResult, runFile } from './support/testFile.ts'
 
 const HELP = `Runs the tests.
@@ -16,6 +17,8 @@ const HELP = `Runs the tests.
       --timeout SECONDS   a file that takes longer has failed (default: 120)
       --list              only print the files
   -h, --help
+
+Tests on Postgres share an embedded server, or use that of TEST_DATABASE_URL, by a role that may create databases.
 
 Ends with the line "N passed, N failed". The exit code is 0 when nothing failed and at least one test ran.`
 
@@ -142,7 +145,10 @@ async function main(): Promise<number> {
   const stop = new AbortController()
   process.once('SIGINT', () => stop.abort())
   process.once('SIGTERM', () => stop.abort())
+  // Loaded with the first file that asks: most choices of files do without.
+  const endPostgres = await offerServerOfRun(async () => (await import('./support/postgresServer.ts')).startServerOfRun())
   const results = await runAll(files, options, stop.signal, teller(files.length, options.name !== null))
+  await endPostgres()
 
   const sum = (of: (result: FileResult) => number): number => results.reduce((total, result) => total + of(result), 0)
   const passed = sum((result) => result.passed)

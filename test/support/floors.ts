@@ -58,7 +58,10 @@ export function lintFloors(root: string): Violation[] {
 }
 
 function readProject(root: string): SourceFile[] {
-  const paths = globSync(['src/**/*.{ts,tsx}', 'test/**/*.ts', 'bench/**/*.ts', 'prisma/*.ts', 'examples/**/*.ts', '*.ts'], { cwd: root })
+  const paths = globSync(
+    ['src/**/*.{ts,tsx}', 'test/**/*.ts', 'bench/**/*.ts', 'prisma/*.ts', 'examples/**/*.ts', 'deploy/**/*.ts', '*.ts'],
+    { cwd: root },
+  )
     .map((path) => path.split(sep).join('/'))
     .filter((path) => !path.startsWith('src/generated/') && !path.includes('node_modules/'))
   return [...new Set(paths)].sort().map((path) => {

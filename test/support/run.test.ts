@@ -34,7 +34,7 @@ describe('the test runner', { concurrency: 3 }, () => {
     const here = import.meta.dirname
     mkdirSync(join(root, 'test/support'), { recursive: true })
     cpSync(join(here, '../run.ts'), join(root, 'test/run.ts'))
-    for (const file of ['testFile.ts', 'leftovers.ts']) cpSync(join(here, file), join(root, 'test/support', file))
+    for (const file of ['testFile.ts', 'leftovers.ts', 'postgresOfRun.ts']) cpSync(join(here, file), join(root, 'test/support', file))
     writeFileSync(join(root, 'package.json'), '{"type":"module"}')
     for (const [path, text] of Object.entries(FILES)) {
       mkdirSync(dirname(join(root, path)), { recursive: true })
