@@ -9,14 +9,13 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { databaseUrl } = options
   if (databaseUrl.startsWith('file:')) return openSqlite(options)
   if (/^postgres(ql)?:/.test(databaseUrl)) {
-    throw new EngineStartError(
-      'URL',
-      'DATABASE_URL names a Postgres database; this version has the embedded engine only. Accepted: file: and the path of a SQLite file, such as file:./data/orrery.db.',
-    )
+    // What one engine needs is not loaded for the other.
+    const { openPostgres } = await import('./postgres.ts')
+    return openPostgres(options)
   }
   // Not repeated in the message: a URL may hold a password.
   throw new EngineStartError(
     'URL',
-    'DATABASE_URL has a scheme that no engine knows. Accepted: file: and the path of a SQLite file, such as file:./data/orrery.db.',
+    'DATABASE_URL has a scheme that no engine knows. Accepted: file: and the path of a SQLite file, such as file:./data/orrery.db; postgres:// or postgresql:// and the address of a Postgres database.',
   )
 }

@@ -2,8 +2,10 @@ import { createRequire } from 'node:module'
 import type { Database } from 'better-sqlite3'
 import type * as Generated from '../generated/sqlite/client.ts'
 import { localBus } from './bus/localBus.ts'
+import { lazily } from './lazily.ts'
+import { MACHINE_CLOCK } from './machineClock.ts'
 import { migrate } from './migrate.ts'
-import type { Clock, Engine, EngineOptions } from './ports.ts'
+import type { Engine, EngineOptions } from './ports.ts'
 import { localQueue } from './queue/localQueue.ts'
 import { claimFile, databaseFile, openWriter } from './store/sqlite/connection.ts'
 import type * as ReadOnlyAdapter from './store/sqlite/prismaAdapter.ts'
@@ -46,13 +48,6 @@ export function openSqlite({ databaseUrl, instanceId, log }: EngineOptions): Eng
   }
 }
 
-/** One process, one clock: that of the machine. */
-const MACHINE_CLOCK: Clock = {
-  now: () => Date.now(),
-  leaseNow: () => Math.round(performance.timeOrigin + performance.now()),
-  skew: () => null,
-}
-
 /** Prisma's client takes a quarter of a second and some 60 MB to load, and nothing of firing needs it: it comes with its first use. */
 function openPrisma(file: string): Generated.PrismaClient {
   const require = createRequire(import.meta.url)
@@ -60,15 +55,4 @@ function openPrisma(file: string): Generated.PrismaClient {
   const { readOnlyAdapter } = require('./store/sqlite/prismaAdapter.ts') as typeof ReadOnlyAdapter
   // Every shape of a GraphQL query is a plan of its own; by default a thousand are kept, which takes hundreds of megabytes.
   return new PrismaClient({ adapter: readOnlyAdapter(file), queryPlanCacheMaxSize: 100 } as never)
-}
-
-function lazily<T>(make: () => T): { value(): T; made(): T | undefined } {
-  let made: T | undefined
-  return {
-    value() {
-      made ??= make()
-      return made
-    },
-    made: () => made,
-  }
 }

@@ -92,7 +92,9 @@ export class LogHub implements Listener {
 
   async #start(): Promise<void> {
     this.#unsubscribe = this.#bus.subscribe((hint) => {
-      if (hint.kind === 'logs') for (const runId of hint.runIds) this.#wake(runId)
+      if (hint.kind !== 'logs') return
+      if (hint.runIds === null) this.tick()
+      else for (const runId of hint.runIds) this.#wake(runId)
     })
     // Where that fails, whoever waits is told and leaves, and so ends this start.
     await this.#hub.add(this)

@@ -20,8 +20,9 @@ export async function positionOf(start: Promise<Start>): Promise<number> {
  */
 async function resumeFrom(store: Store, cursor: string, floor: Promise<number>): Promise<number> {
   const position = decodeCursor(store.databaseId, cursor)
-  const [head, lowest] = await Promise.all([store.streamHead(), floor])
-  if (position > head) {
+  // Not the head: another process may have told of more already than this one may read.
+  const [given, lowest] = await Promise.all([store.streamGiven(), floor])
+  if (position > given) {
     throw new StreamError(
       'CURSOR_INVALID',
       'The cursor is ahead of the stream: the database was put back to an earlier state. Read anew, then subscribe from `streamPosition`.',

@@ -50,6 +50,10 @@ export class ChangeStore {
     return head
   }
 
+  async streamGiven(): Promise<number> {
+    return this.head
+  }
+
   async streamFloor(): Promise<number> {
     return this.floor
   }

@@ -32,6 +32,10 @@ class JobEventStore {
     return this.head
   }
 
+  async streamGiven(): Promise<number> {
+    return this.head
+  }
+
   async jobStreamFloor(): Promise<number> {
     return 0
   }

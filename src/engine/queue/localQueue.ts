@@ -1,8 +1,8 @@
 import { type Instant, MINUTE, type Milliseconds, SECOND } from '../../domain/instant.ts'
 import type { Bus } from '../bus/bus.ts'
 import type { Log } from '../ports.ts'
-import type { SqliteStore } from '../store/sqlite/sqliteStore.ts'
 import type { Queue } from './queue.ts'
+import type { RunStarter } from './starter.ts'
 
 /** Backs the hints: whatever was overheard is found so much later at most. */
 const POLL: Milliseconds = 5 * SECOND
@@ -10,7 +10,7 @@ const POLL: Milliseconds = 5 * SECOND
 const LONGEST_TIMER: Milliseconds = MINUTE
 
 export interface LocalQueueOptions {
-  readonly store: Pick<SqliteStore, 'attach' | 'detach' | 'beginForConsumer' | 'nextReadyAt'>
+  readonly store: RunStarter
   readonly bus: Bus
   readonly log: Log
   readonly now: () => Instant
@@ -49,7 +49,7 @@ export function localQueue({ store, bus, log, now }: LocalQueueOptions): Queue {
       while (again && started) {
         again = false
         let lookedAt = now()
-        while (started && (await store.beginForConsumer(lookedAt)) > 0) lookedAt = now()
+        while (started && (await store.beginForConsumer(lookedAt, Number.POSITIVE_INFINITY)) > 0) lookedAt = now()
         if (started && !again) await waitForNext(lookedAt)
       }
     } catch (error) {

@@ -189,8 +189,10 @@ export interface Store {
 
   // ------------------------------------------------------------------ streams
 
-  /** Position of the newest committed change. */
+  /** All changes up to this position are committed, and can be read by whoever looks now. Never goes back within a process. */
   streamHead(): Promise<number>
+  /** The highest position that any change has, also of those that are not committed yet: a cursor above it is not of this stream. */
+  streamGiven(): Promise<number>
   /** Names this database in cursors. */
   readonly databaseId: string
   /** The lowest position that changes of runs can still be resumed from: the highest that retention removed. */

@@ -94,6 +94,7 @@ export function logContract(open: Open, openTestDatabase: OpenTestDatabase): voi
       const seen: Promise<number>[] = []
       bus.subscribe((hint) => {
         if (hint.kind !== 'logs') return
+        assert.ok(hint.runIds !== null)
         told.push(...hint.runIds)
         for (const runId of hint.runIds)
           seen.push(store.logLines({ runId, after: null, before: null, fromEnd: false, limit: 9 }).then((lines) => lines.length))

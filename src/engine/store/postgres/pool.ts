@@ -1,5 +1,6 @@
+import type { Socket } from 'node:net'
 import pg from 'pg'
-import { SECOND } from '../../../domain/instant.ts'
+import { type Milliseconds, SECOND } from '../../../domain/instant.ts'
 import type { Log } from '../../ports.ts'
 
 /** Connections of one process for its writes and for its reads by hand. */
@@ -11,6 +12,12 @@ const LOCK_TIMEOUT = 10 * SECOND
 /** A process that is frozen in the middle of a transaction holds up others and the stream for so long, then the server ends its session. */
 const IDLE_IN_TRANSACTION_TIMEOUT = 5 * SECOND
 const CONNECT_TIMEOUT = 5 * SECOND
+
+/** A goodbye takes a moment; what is under way when a process ends, a few. */
+const CLOSE_TIMEOUT = 5 * SECOND
+
+/** The connections of a pool that have not ended. */
+const open = new WeakMap<pg.Pool, Set<pg.PoolClient>>()
 
 const { builtins } = pg.types
 
@@ -70,9 +77,34 @@ export function openPool({ url, applicationName, max = POOL_SIZE, readOnly = fal
     onConnect: (client) => prepareSession(client, readOnly),
   } as pg.PoolConfig)
   pool.on('error', (error) => log.warn({ err: error }, 'a connection to the database broke; it is replaced when it is needed'))
-  // Between its use and the pool's care an error would have nobody to hear it, and end the process.
-  pool.on('connect', (client) => client.on('error', () => {}))
+  const clients = new Set<pg.PoolClient>()
+  open.set(pool, clients)
+  pool.on('connect', (client) => {
+    // Between its use and the pool's care an error would have nobody to hear it, and end the process.
+    client.on('error', () => {})
+    clients.add(client)
+    client.once('end', () => clients.delete(client))
+  })
   return pool
+}
+
+/**
+ * Lets the connections go when what they are used for has ended. A database that does not answer is not waited for: its connections are
+ * cut off after `within`, and whoever still uses one gets the error.
+ */
+export async function closePool(pool: pg.Pool, within: Milliseconds = CLOSE_TIMEOUT): Promise<void> {
+  const cut = setTimeout(() => {
+    for (const client of open.get(pool) ?? []) cutOff(client)
+  }, within)
+  await pool.end()
+  // By now nobody uses one, but the goodbye of some may be under way still.
+  await Promise.all([...(open.get(pool) ?? [])].map((client) => new Promise((resolve) => client.once('end', resolve))))
+  clearTimeout(cut)
+}
+
+/** Ends a connection without a goodbye. */
+export function cutOff(client: pg.ClientBase): void {
+  ;(client as pg.ClientBase & { readonly connection: { readonly stream: Socket } }).connection.stream.destroy()
 }
 
 /** Settings of the session by statement, not by start parameters: poolers between refuse those they do not know. */

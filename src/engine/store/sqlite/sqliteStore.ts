@@ -4,6 +4,7 @@ import type { Instant } from '../../../domain/instant.ts'
 import type { Bus } from '../../bus/bus.ts'
 import type { Log } from '../../ports.ts'
 import type { Consumer } from '../../queue/queue.ts'
+import type { RunStarter } from '../../queue/starter.ts'
 import type { Store } from '../store.ts'
 import { Ageing, SummedFigures } from './ageing.ts'
 import { reading } from './availability.ts'
@@ -48,13 +49,7 @@ import { type Tx, Writer } from './writer.ts'
 const BEGUN_AT_ONCE = 500
 
 /** The store with what the local queue needs beside the port: in one process the two know each other. */
-export interface SqliteStore extends Store {
-  /** From now on runs of a plan begin in the commit that stores them, as far as this worker has room. */
-  attach(consumer: Consumer): void
-  detach(): void
-  /** Begins runs that may start, as many as the attached worker has room for, and delivers them. Answers how many. */
-  beginForConsumer(now: Instant): Promise<number>
-}
+export interface SqliteStore extends Store, RunStarter {}
 
 export interface SqliteStoreOptions {
   readonly db: Database
@@ -201,6 +196,7 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
     population: (now) => reading(() => populations.of(now)),
 
     streamHead: async () => writer.head,
+    streamGiven: async () => writer.head,
     streamFloor: () => reading(() => reads.number(STREAM_FLOOR) ?? 0),
     jobStreamFloor: () => reading(() => reads.number(JOB_STREAM_FLOOR) ?? 0),
     runChanges: (query) => reading(() => stream.runChanges(query)),
@@ -247,11 +243,11 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
     detach() {
       consumer = null
     },
-    beginForConsumer: (now) =>
+    beginForConsumer: (now, limit) =>
       writer.write((tx) => {
         const starting = startingFor(tx, now)
         if (starting === null) return 0
-        const begun = running.begin(tx, starting.claim, starting.room)
+        const begun = running.begin(tx, starting.claim, Math.min(starting.room, limit))
         tx.effects.begun.push(...begun)
         return begun.length
       }, 'FIRST'),

@@ -1,0 +1,71 @@
+import { randomBytes } from 'node:crypto'
+import type pg from 'pg'
+import type { Bus } from '../../bus/bus.ts'
+import type { Log } from '../../ports.ts'
+import type { RunStarter } from '../../queue/starter.ts'
+import type { Store } from '../store.ts'
+import { Database, type Effects, type Tx } from './database.ts'
+import { tell } from './hints.ts'
+import { addRings } from './rings.ts'
+import { Room } from './room.ts'
+import { type Share, Shares } from './shares.ts'
+import { Stream } from './stream.ts'
+
+/** The store with what the queue of this process needs beside the port. */
+export interface PostgresStore extends Store, RunStarter {}
+
+export interface PostgresStoreOptions {
+  readonly pool: pg.Pool
+  readonly instanceId: string
+  readonly bus: Bus
+  /** This process's part of the jobs, of those that plan. */
+  readonly share: () => Share
+  readonly log: Log
+}
+
+/**
+ * All of the store over a pool of connections. Any number of processes have one each: rows are locked in one order (locks.ts), and what
+ * is remembered in memory is compared with the rows, or is no older than its reader allows.
+ */
+export async function postgresStore({ pool, instanceId, bus, share, log }: PostgresStoreOptions): Promise<PostgresStore> {
+  const room = new Room(log)
+  const db = new Database(pool, {
+    async beforeCommit(tx: Tx) {
+      await addRings(tx, tx.effects.ready)
+    },
+    afterCommit(effects: Effects) {
+      // Work first, then hints, then the callers.
+      room.deliver(effects.begun)
+      tell(bus, effects)
+    },
+  })
+  const databaseId = await settledDatabaseId(db)
+  const stream = new Stream(db)
+  const shares = new Shares(db, share)
+
+  const parts = {
+    databaseId,
+    // planning: whose turn it is
+    duePositions: (now: number, limit: number) => shares.duePositions(now, limit),
+    nextWakeAt: () => shares.nextWakeAt(),
+    // streams
+    streamHead: () => stream.streamHead(),
+    streamGiven: () => stream.streamGiven(),
+    // the queue of this process
+    attach: (consumer) => room.attach(consumer),
+    detach: () => room.detach(),
+    close: async () => {},
+  } satisfies Partial<PostgresStore>
+  void instanceId
+  // Until every verb has landed.
+  return parts as unknown as PostgresStore
+}
+
+/** Names this database in cursors, for as long as it lives: whichever process comes first gives the name. */
+async function settledDatabaseId(db: Database): Promise<string> {
+  await db.write(`INSERT INTO "Setting" (name, value) VALUES ('databaseId', $1) ON CONFLICT (name) DO NOTHING`, [
+    randomBytes(9).toString('base64url'),
+  ])
+  const [row] = await db.rows<{ value: string }>(`SELECT value FROM "Setting" WHERE name = 'databaseId'`)
+  return row!.value
+}

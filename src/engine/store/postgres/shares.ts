@@ -1,0 +1,77 @@
+import { type Instant, type Milliseconds, SECOND } from '../../../domain/instant.ts'
+import type { Position } from '../../../domain/job.ts'
+import type { Store } from '../store.ts'
+import type { Database } from './database.ts'
+import { instantText } from './columns.ts'
+
+/** A job of another scheduler's share is planned by this one when it is so late. */
+const PATIENCE: Milliseconds = 750
+/** Whoever had to plan a job of another's plans all jobs for so long: the other one is busy, frozen or dead. */
+const TAKEOVER: Milliseconds = 10 * SECOND
+
+/** Which of the jobs are this scheduler's: those whose number leaves `rank`, divided by `of`. */
+export interface Share {
+  readonly rank: number
+  readonly of: number
+}
+
+const POSITION = `"jobId", version, "plannedUntil", "wakeAt", "nextRunAt", "scheduledRuns", "activeRuns", "trailingVerdictId", "failuresInRow", completed, "lastRunId"`
+/** The number of a job: the same for every process of the database. */
+const NUMBER = 'hashtext("jobId")::bigint + 2147483648'
+const OWN = `(${NUMBER}) % $1::int = $2::int`
+const OTHERS = `(${NUMBER}) % $1::int <> $2::int`
+
+export const DUE = `SELECT ${POSITION} FROM "JobPosition" WHERE "wakeAt" <= $1 ORDER BY "wakeAt" LIMIT $2`
+export const DUE_OWN = `SELECT ${POSITION} FROM "JobPosition" WHERE ${OWN} AND "wakeAt" <= $3 ORDER BY "wakeAt" LIMIT $4`
+export const DUE_OTHERS = `SELECT ${POSITION} FROM "JobPosition" WHERE ${OTHERS} AND "wakeAt" <= $3 ORDER BY "wakeAt" LIMIT $4`
+export const NEXT = `SELECT "wakeAt" AS at FROM "JobPosition" WHERE "wakeAt" IS NOT NULL ORDER BY "wakeAt" LIMIT 1`
+export const NEXT_OWN = `SELECT "wakeAt" AS at FROM "JobPosition" WHERE ${OWN} AND "wakeAt" IS NOT NULL ORDER BY "wakeAt" LIMIT 1`
+
+/**
+ * Every scheduler plans, and the row of a job's position decides whose plan stands. So that two of them do not plan the same jobs at the
+ * same instants and throw half of it away, each takes its own share first and others' only when they are late. Who is there is a guess
+ * that may be wrong: then jobs are planned twice for a while, or a little late, and nothing else happens.
+ *
+ *   own share ─ a job of others' is late → all jobs, for ten seconds since the last one → own share
+ */
+export class Shares implements Pick<Store, 'duePositions' | 'nextWakeAt'> {
+  readonly #db: Database
+  readonly #share: () => Share
+  readonly #elapsed: () => number
+  #takesAllUntil = Number.NEGATIVE_INFINITY
+
+  /** `elapsed`: a clock that never jumps, in ms. */
+  constructor(db: Database, share: () => Share, elapsed: () => number = () => performance.now()) {
+    this.#db = db
+    this.#share = share
+    this.#elapsed = elapsed
+  }
+
+  async duePositions(now: Instant, limit: number): Promise<readonly Position[]> {
+    const { rank, of } = this.#share()
+    if (of === 1 || this.#takesAll) return this.#db.rows<Position>(DUE, [instantText(now), limit])
+    const own = await this.#db.rows<Position>(DUE_OWN, [of, rank, instantText(now), limit])
+    if (own.length === limit) return own
+    const late = await this.#db.rows<Position>(DUE_OTHERS, [of, rank, instantText(now - PATIENCE), limit - own.length])
+    if (late.length > 0) this.#takesAllUntil = this.#elapsed() + TAKEOVER
+    return own.concat(late)
+  }
+
+  /** When this scheduler must look: at the first job of its own share, or when the first of all is late. */
+  async nextWakeAt(): Promise<Instant | null> {
+    const { rank, of } = this.#share()
+    const first = await this.#earliest(NEXT)
+    if (first === null || of === 1 || this.#takesAll) return first
+    const own = await this.#earliest(NEXT_OWN, [of, rank])
+    return Math.min(own ?? Number.POSITIVE_INFINITY, first + PATIENCE)
+  }
+
+  get #takesAll(): boolean {
+    return this.#elapsed() < this.#takesAllUntil
+  }
+
+  async #earliest(sql: string, values: readonly unknown[] = []): Promise<Instant | null> {
+    const [row] = await this.#db.rows<{ at: Instant }>(sql, values)
+    return row?.at ?? null
+  }
+}
