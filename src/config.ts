@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
 import { LATER, ROLES, type Role, VARIABLES } from './configVariables.ts'
+import { isPostgresUrl, shownDatabaseUrl } from './databaseUrl.ts'
 import type { Milliseconds } from './domain/instant.ts'
 import type { RetentionRules } from './domain/retention.ts'
 import { VERSION } from './version.ts'
@@ -11,11 +12,16 @@ export type { Role } from './configVariables.ts'
 
 /** Everything that can be set from outside, read once at start. */
 export interface Config {
-  /** `file:PATH`. */
+  /** `file:PATH` or `postgres://…`: may hold a password. */
   readonly databaseUrl: string
+  /** `postgres://…`: may hold a password. */
+  readonly databaseReadUrl: string | null
+  /** Of this process to a Postgres database at most. */
+  readonly databaseConnections: number
   readonly host: string
   /** 0: a free one. */
   readonly port: number
+  /** Not empty. */
   readonly roles: readonly Role[]
   readonly concurrency: number
   /** Absolute path of the folder of own handlers. */
@@ -70,15 +76,14 @@ export function readConfig(env: Environment): Config {
     const text = env[name]?.trim() ?? ''
     if (text === '') return unset
     const given = read(text)
-    if (given === undefined)
-      mistakes.push(
-        `${name}: got ${name === 'ORRERY_SIGNING_SECRET' ? 'a text that is none (not shown)' : JSON.stringify(text)}; accepted is ${accepts}`,
-      )
+    if (given === undefined) mistakes.push(`${name}: got ${shown(name, text)}; accepted is ${accepts}`)
     return given ?? unset
   }
 
   const config: Config = {
     databaseUrl: value('DATABASE_URL'),
+    databaseReadUrl: value('DATABASE_READ_URL'),
+    databaseConnections: value('ORRERY_DATABASE_CONNECTIONS'),
     host: value('HOST'),
     port: value('PORT'),
     roles: value('ORRERY_ROLES'),
@@ -142,12 +147,23 @@ export function helpText(): string {
   ].join('\n')
 }
 
-function contradictions({ roles, auth, host }: Config): string[] {
+/** A value that is not accepted, without what is secret in it. */
+function shown(name: keyof typeof VARIABLES, text: string): string {
+  if (name === 'ORRERY_SIGNING_SECRET') return 'a text that is none (not shown)'
+  return JSON.stringify(name === 'DATABASE_URL' || name === 'DATABASE_READ_URL' ? shownDatabaseUrl(text) : text)
+}
+
+function contradictions({ databaseUrl, databaseReadUrl, roles, auth, host }: Config): string[] {
   const found: string[] = []
-  if (roles.length < ROLES.length) {
-    found.push(
-      `ORRERY_ROLES: got ${JSON.stringify(roles.join(','))}; accepted is ${ROLES.join(',')}: one process holds an SQLite file, so it must do all three`,
-    )
+  if (!isPostgresUrl(databaseUrl)) {
+    const reason = 'one process holds an SQLite file'
+    if (roles.length < ROLES.length) {
+      found.push(
+        `ORRERY_ROLES: got ${JSON.stringify(roles.join(','))}; accepted is ${ROLES.join(',')}: ${reason}, so it must do all three; with a postgres:// DATABASE_URL each process does what it shall`,
+      )
+    }
+    if (databaseReadUrl !== null)
+      found.push(`DATABASE_READ_URL: got one beside a DATABASE_URL that is a file; accepted is none: ${reason}, and reads there too`)
   }
   const unsafe = `whoever reaches the server could do everything: this version has no keys yet`
   if (auth === 'required')

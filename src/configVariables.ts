@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { isAbsolute, normalize, resolve } from 'node:path'
 import ipaddr from 'ipaddr.js'
+import { readPostgresUrl } from './databaseUrl.ts'
 import { formatDuration, parseDuration } from './domain/duration.ts'
 import { DAY, HOUR, type Milliseconds, MINUTE, SECOND } from './domain/instant.ts'
 import { wrongWebhookSecret } from './domain/webhookSecret.ts'
@@ -25,10 +26,17 @@ export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', '
 export const VARIABLES = {
   DATABASE_URL: {
     meaning: 'where everything is kept; migrated at start',
-    accepts: 'file:PATH of an SQLite file (PostgreSQL is not supported by this version yet)',
+    accepts: 'file:PATH of an SQLite file, for one process; or postgres://USER:PASSWORD@HOST/DATABASE, for any number of them',
     unset: 'file:./data/orrery.db',
     shownDefault: 'file:./data/orrery.db',
-    read: (text: string) => (/^file:(?!:memory:)[^?]+$/.test(text) ? text : undefined),
+    read: (text: string) => (/^file:(?!:memory:)[^?]+$/.test(text) ? text : readPostgresUrl(text)),
+  },
+  DATABASE_READ_URL: {
+    meaning: 'a replica of the Postgres database, where lists and history are read',
+    accepts: 'postgres://USER:PASSWORD@HOST/DATABASE',
+    unset: null as string | null,
+    shownDefault: 'none: all is read where it is written',
+    read: (text: string) => readPostgresUrl(text),
   },
   HOST: {
     meaning: 'the address where the server listens',
@@ -39,12 +47,13 @@ export const VARIABLES = {
   },
   PORT: { meaning: 'the port where the server listens; 0 takes a free one', ...wholeNumber(4_000, 0, 65_535) },
   ORRERY_ROLES: {
-    meaning: 'what this process does',
-    accepts: `a list of ${ROLES.join(', ')}`,
+    meaning: 'what this process does; on an SQLite file, all three',
+    accepts: `one or more of ${ROLES.join(', ')}, comma separated`,
     unset: ROLES as readonly Role[],
     shownDefault: ROLES.join(','),
     read: (text: string) => listOf(text, (entry) => ROLES.find((role) => role === entry)),
   },
+  ORRERY_DATABASE_CONNECTIONS: { meaning: 'connections of this process to a Postgres database at most', ...wholeNumber(10, 2, 1_000) },
   ORRERY_CONCURRENCY: { meaning: 'attempts under way at once', ...wholeNumber(64, 1, 10_000) },
   ORRERY_HANDLERS: {
     meaning: 'folder of your own handler modules',
@@ -156,7 +165,7 @@ function listOf<T>(text: string, read: (entry: string) => T | undefined): readon
     .map((entry) => entry.trim())
     .filter((entry) => entry !== '')
     .map(read)
-  return entries.includes(undefined) ? undefined : [...new Set(entries as T[])]
+  return entries.length === 0 || entries.includes(undefined) ? undefined : [...new Set(entries as T[])]
 }
 
 /** A network with its prefix length, or a single address. */

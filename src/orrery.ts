@@ -2,6 +2,7 @@ import { randomBytes, randomFillSync } from 'node:crypto'
 import { hostname } from 'node:os'
 import { createCommands } from './commands/commands.ts'
 import { type Config, ConfigError } from './config.ts'
+import { shownDatabaseUrl } from './databaseUrl.ts'
 import { idFactory } from './domain/ids.ts'
 import { type Instant, type Milliseconds, SECOND } from './domain/instant.ts'
 import { webhookSecret } from './domain/webhookSecret.ts'
@@ -134,7 +135,13 @@ export function createOrrery(config: Config, log: Log): Orrery {
   return {
     async start() {
       const instanceId = idFactory((bytes) => randomFillSync(bytes))('ins', now())
-      const engine = await openEngine({ databaseUrl: config.databaseUrl, instanceId, log })
+      const engine = await openEngine({
+        databaseUrl: config.databaseUrl,
+        readUrl: config.databaseReadUrl,
+        connections: config.databaseConnections,
+        instanceId,
+        log,
+      })
       running.push(closing('engine', () => engine.close()))
 
       const signingSecret = config.signingSecret ?? (await engine.store.settleSetting('signingSecret', webhookSecret(randomBytes(32))))
@@ -156,7 +163,7 @@ export function createOrrery(config: Config, log: Log): Orrery {
       for (const service of parts.services) await begin(service)
       // Not before: a start need not wait for what the first HTTP request would, and that request shall not either.
       performers.warmUp().catch((error: unknown) => log.error({ err: error }, 'what HTTP targets need could not be loaded'))
-      log.info({ url: parts.server.url, instanceId, version: VERSION, database: config.databaseUrl }, 'ready')
+      log.info({ url: parts.server.url, instanceId, version: VERSION, database: shownDatabaseUrl(config.databaseUrl) }, 'ready')
       return { url: parts.server.url }
     },
 

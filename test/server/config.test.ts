@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { test } from 'node:test'
+import { shownDatabaseUrl } from '../../src/databaseUrl.ts'
 import { DAY } from '../../src/domain/instant.ts'
 import { ConfigError, type Environment, environment, helpText, isLoopback, readConfig } from '../../src/config.ts'
 
@@ -23,6 +24,8 @@ test('without any variable the documented defaults hold, frozen', () => {
   const config = readConfig({ PATH: '/bin', HOME: '/root' })
   assert.deepEqual(config, {
     databaseUrl: 'file:./data/orrery.db',
+    databaseReadUrl: null,
+    databaseConnections: 10,
     host: '127.0.0.1',
     port: 4_000,
     roles: ['api', 'scheduler', 'worker'],
@@ -48,10 +51,12 @@ test('without any variable the documented defaults hold, frozen', () => {
 
 test('every variable is read; an empty one counts as not set; lists may have spaces and repeat themselves', () => {
   const config = readConfig({
-    DATABASE_URL: 'file:/var/lib/orrery.db',
+    DATABASE_URL: 'postgresql://orrery:s%40cret@db.example:5433/orrery?sslmode=require',
+    DATABASE_READ_URL: 'postgres:///orrery?host=/var/run/postgresql',
+    ORRERY_DATABASE_CONNECTIONS: '25',
     HOST: ' ::1 ',
     PORT: '0',
-    ORRERY_ROLES: 'worker, api,scheduler',
+    ORRERY_ROLES: 'worker, api,worker',
     ORRERY_CONCURRENCY: '8',
     ORRERY_HANDLERS: 'handlers',
     ORRERY_ALLOW_TARGETS: '10.0.0.0/8, 127.0.0.1,fd00::/8,10.0.0.0/8',
@@ -73,10 +78,12 @@ test('every variable is read; an empty one counts as not set; lists may have spa
   assert.deepEqual(
     { ...config },
     {
-      databaseUrl: 'file:/var/lib/orrery.db',
+      databaseUrl: 'postgresql://orrery:s%40cret@db.example:5433/orrery?sslmode=require',
+      databaseReadUrl: 'postgres:///orrery?host=/var/run/postgresql',
+      databaseConnections: 25,
       host: '::1',
       port: 0,
-      roles: ['worker', 'api', 'scheduler'],
+      roles: ['worker', 'api'],
       concurrency: 8,
       handlers: resolve('handlers'),
       allowTargets: ['10.0.0.0/8', '127.0.0.1', 'fd00::/8'],
@@ -97,10 +104,21 @@ test('every variable is read; an empty one counts as not set; lists may have spa
 
 test('every value that is not accepted is refused by name, with what was given and what is accepted', () => {
   const bad: Record<string, readonly string[]> = {
-    DATABASE_URL: ['postgres://localhost/orrery', 'orrery.db', 'file:', 'file::memory:', 'mysql://x'],
+    DATABASE_URL: [
+      'orrery.db',
+      'file:',
+      'file::memory:',
+      'mysql://x',
+      'postgres://localhost',
+      'postgres://h/',
+      'postgres:///d',
+      'postgres://h/a/b',
+    ],
+    DATABASE_READ_URL: ['file:./data/orrery.db', 'postgres://h'],
+    ORRERY_DATABASE_CONNECTIONS: ['1', 'ten'],
     HOST: ['http://127.0.0.1', '127.0.0.1:4000', 'a b', '-x'],
     PORT: ['-1', '65536', '4000.5', '0x10', 'abc', '1e3'],
-    ORRERY_ROLES: ['api,cook', 'API'],
+    ORRERY_ROLES: ['api,cook', 'API', ','],
     ORRERY_CONCURRENCY: ['0', 'many'],
     ORRERY_ALLOW_TARGETS: ['10.0.0.0/33', 'example.com', '10.0.0', '*'],
     ORRERY_ALLOW_COMMANDS: ['ls', './x', '/bin/ls,x'],
@@ -146,8 +164,33 @@ test('what retention accepts is told in days', () => {
   ])
 })
 
-test('split roles are refused with the reason', () => {
-  assert.match(mistakesIn({ ORRERY_ROLES: 'api,worker' })[0] ?? '', /one process holds an SQLite file/)
+test('a file is for one process: split roles and a replica are refused with the reason; with Postgres both are accepted', () => {
+  const split = { ORRERY_ROLES: 'api,worker', DATABASE_READ_URL: 'postgres://replica/orrery' }
+  const mistakes = mistakesIn(split)
+  assert.deepEqual(mistakes.map((mistake) => mistake.split(':')[0]).sort(), ['DATABASE_READ_URL', 'ORRERY_ROLES'])
+  for (const mistake of mistakes) assert.match(mistake, /one process holds an SQLite file/)
+  for (const role of ['api', 'scheduler', 'worker'] as const) {
+    assert.deepEqual(readConfig({ ...split, DATABASE_URL: 'postgres://db/orrery', ORRERY_ROLES: role }).roles, [role])
+  }
+})
+
+test('no complaint and no log line tells the password of a database', () => {
+  const secret = 'hunter2'
+  for (const [url, shown] of [
+    [`postgres://orrery:${secret}@db/`, 'postgres://orrery:***@db/'],
+    [`mysql://orrery:${secret}@db/orrery?password=${secret}&x=1`, 'mysql://orrery:***@db/orrery?password=***&x=1'],
+    [`postgres://orrery:12/${secret}@db/orrery`, '(not shown: it may hold a password)'],
+    [`postgres://orrery:p@${secret}@db/a/b`, '(not shown: it may hold a password)'],
+    [`postgres://orrery:#${secret}@db/orrery`, '(not shown: it may hold a password)'],
+    [`orrery:${secret}@db/orrery`, '(not shown: it may hold a password)'],
+    ['postgres://orrery@db/a/b', 'postgres://orrery@db/a/b'],
+  ] as const) {
+    const [mistake] = mistakesIn({ DATABASE_URL: url })
+    assert.ok(mistake?.startsWith(`DATABASE_URL: got ${JSON.stringify(shown)}; accepted is`), mistake)
+    assert.ok(!mistake?.includes(secret))
+  }
+  assert.equal(shownDatabaseUrl(`postgresql://u:${secret}@[::1]:5433/o?sslmode=require`), 'postgresql://u:***@[::1]:5433/o?sslmode=require')
+  assert.equal(shownDatabaseUrl('file:./data/orrery.db'), 'file:./data/orrery.db')
 })
 
 test('without keys the server opens on a loopback address, or where the operator says none; nowhere else', () => {

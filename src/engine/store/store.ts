@@ -27,6 +27,7 @@ import type {
   SnapshotOptions,
   InstanceBeat,
   NewInstance,
+  Waiting,
   UnhandledQuery,
 } from './writes.ts'
 
@@ -107,6 +108,8 @@ export interface Store {
    * start by then already waits for room or for its handler, not for an instant.
    */
   nextReadyAt(after: Instant): Promise<Instant | null>
+  /** How many runs might start now and wait all the same: for room, or for a handler. At most `limit` are counted. */
+  waiting(now: Instant, limit: number): Promise<Waiting>
   /** Prolongs leases. `false`: the attempt is not this claim's any more. `cancel`: its run was asked to cancel. */
   renewLeases(
     attempts: readonly AttemptKey[],

@@ -110,6 +110,13 @@ export interface Claim {
   readonly handlers: ReadonlySet<string> | null
 }
 
+/** The length of the queue. */
+export interface Waiting {
+  readonly runs: number
+  /** Since when the one does that waits longest. Null: none waits. */
+  readonly since: Instant | null
+}
+
 /** Which runs wait for a handler that nobody has. */
 export interface UnhandledQuery {
   /** Those that somebody has. */

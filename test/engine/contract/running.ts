@@ -101,6 +101,27 @@ export function runningContract(open: Open): void {
       assert.deepEqual([await store.nextReadyAt(LATER), await store.nextReadyAt(LATER + 5)], [LATER + 5, null])
     })
 
+    it('tells how many might start now and wait all the same, and since when the first of them does', async (t) => {
+      const { store } = await open(t)
+      assert.deepEqual(await store.waiting(LATER, 9), { runs: 0, since: null })
+      const job = await createJob(store, { policies: { backoff: { initial: 1_000, factor: 1, max: 1_000, jitter: false } } })
+      const retried = await planRun(store, job)
+      await settleOne(store, (await beginAll(store))[0]!, {
+        kind: 'TIMED_OUT',
+        error: { code: 'T', message: '', stack: null, retryable: true },
+      })
+      await planRun(store, job, { heldBy: 'OVERLAP', dueAt: NOON })
+      await planRun(store, job, { dueAt: LATER + 2_000 })
+      assert.deepEqual(await store.waiting(LATER + 999, 9), { runs: 0, since: null })
+      assert.deepEqual(await store.waiting(LATER + 1_000, 9), { runs: 1, since: LATER + 1_000 })
+      for (const priority of [9, 0]) await planRun(store, job, { priority, dueAt: NOON + priority })
+      assert.deepEqual(await store.waiting(LATER + 1_000, 9), { runs: 3, since: NOON })
+      assert.deepEqual(await store.waiting(LATER + 1_000, 2), { runs: 2, since: NOON })
+      await beginAll(store, LATER + 1_000)
+      assert.equal(await statusOf(store, retried.id), 'RUNNING')
+      assert.deepEqual(await store.waiting(LATER + 2_000, 9), { runs: 1, since: LATER + 2_000 })
+    })
+
     it('takes runs whose wait is over among the others, by priority', async (t) => {
       const { store } = await open(t)
       const [low, high] = [

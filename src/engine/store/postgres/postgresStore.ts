@@ -10,6 +10,7 @@ import { addRings } from './rings.ts'
 import { Room } from './room.ts'
 import { type Share, Shares } from './shares.ts'
 import { Stream } from './stream.ts'
+import { waiting } from './waiting.ts'
 
 /** The store with what the queue of this process needs beside the port. */
 export interface PostgresStore extends Store, RunStarter {}
@@ -48,6 +49,7 @@ export async function postgresStore({ pool, instanceId, bus, share, log }: Postg
     // planning: whose turn it is
     duePositions: (now: number, limit: number) => shares.duePositions(now, limit),
     nextWakeAt: () => shares.nextWakeAt(),
+    waiting: (now: number, limit: number) => waiting(db, now, limit),
     // streams
     streamHead: () => stream.streamHead(),
     streamGiven: () => stream.streamGiven(),

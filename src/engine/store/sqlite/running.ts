@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3'
 import type { Instant } from '../../../domain/instant.ts'
-import type { AttemptKey, BegunAttempt, Claim } from '../store.ts'
+import type { AttemptKey, BegunAttempt, Claim, Waiting } from '../store.ts'
 import { byClaimOrder } from './plans.ts'
 import type { ReadyRuns } from './readyRuns.ts'
 import type { Runs } from './runs.ts'
@@ -18,6 +18,14 @@ function statements(db: Database) {
     nextRetry: prepare<[Instant], { at: Instant }>(
       db,
       `SELECT "nextAttemptAt" AS at FROM "Run" WHERE status = 'RETRYING' AND "nextAttemptAt" > ? ORDER BY "nextAttemptAt" LIMIT 1`,
+    ),
+    queuedReady: prepare<[Instant, number], { n: number }>(
+      db,
+      `SELECT count(*) AS n FROM (SELECT 1 FROM "Run" WHERE status = 'QUEUED' AND "heldBy" IS NULL AND "dueAt" <= ? LIMIT ?)`,
+    ),
+    retriesReady: prepare<[Instant, number], { n: number }>(
+      db,
+      `SELECT count(*) AS n FROM (SELECT 1 FROM "Run" WHERE status = 'RETRYING' AND "nextAttemptAt" <= ? LIMIT ?)`,
     ),
     renew: prepare<[Instant, string, number, string], { cancelRequestedAt: Instant | null }>(
       db,
@@ -66,6 +74,14 @@ export class Running {
     instants.push(this.#sql.nextRetry.get(after)?.at)
     const known = instants.filter((at) => at !== undefined)
     return known.length === 0 ? null : Math.min(...known)
+  }
+
+  /** The verb `waiting`. */
+  waiting(now: Instant, limit: number): Waiting {
+    const earliest = this.nextReadyAt(Number.MIN_SAFE_INTEGER)
+    if (earliest === null || earliest > now) return { runs: 0, since: null }
+    const queued = this.#sql.queuedReady.get(now, limit)!.n
+    return { runs: queued + this.#sql.retriesReady.get(now, limit - queued)!.n, since: earliest }
   }
 
   /** The verb `renewLeases`. A lease is no change of the run that users see: the stream is not told. */

@@ -160,6 +160,7 @@ export function sqliteStore({ db, instanceId, bus, log }: SqliteStoreOptions): S
 
     beginReady: (claim, limit) => writer.write((tx) => running.begin(tx, claim, limit), 'FIRST'),
     nextReadyAt: (after) => reading(() => running.nextReadyAt(after)),
+    waiting: (now, limit) => reading(() => running.waiting(now, limit)),
     renewLeases: (attempts, holder, leaseUntil) => writer.write(() => running.renew(attempts, holder, leaseUntil)),
     settle: (reports) => writer.write((tx) => settling.settle(tx, reports), 'LAST'),
     lostAttempts: (query) => reading(() => running.lost(query)),
