@@ -1,18 +1,15 @@
 import type { Database } from 'better-sqlite3'
-import { mergeWritten, writeHistogram } from '../../../domain/histogram.ts'
-import { HOUR, type Instant, MINUTE } from '../../../domain/instant.ts'
-import { LEDGER_KEPT, MINUTES_KEPT } from '../../../domain/retention.ts'
-import { ALL_JOBS, FIGURE_COLUMNS, type MinuteRecord } from '../minutes.ts'
+import { writeHistogram } from '../../../domain/histogram.ts'
+import { HOUR, type Instant } from '../../../domain/instant.ts'
+import { LEDGER_KEPT } from '../../../domain/retention.ts'
+import { ALL_JOBS, FIGURE_COLUMNS, type MinuteRecord, noFigures } from '../minutes.ts'
+import { FIGURES_SUMMED, JOB_STREAM_FLOOR, MINUTES_BEGIN } from '../settings.ts'
+import { addRecord, minutesKeptFrom, NOTHING_SUMMED, type Summed, startOf, summableUntil } from '../summing.ts'
 import type { Figures } from './figures.ts'
 import { prepare } from './statement.ts'
-import { JOB_STREAM_FLOOR, type Marks, MINUTES_BEGIN } from './stream.ts'
+import type { Marks } from './stream.ts'
 
-interface MinuteRow extends MinuteRecord {
-  readonly minute: Instant
-  readonly jobId: string
-  readonly instanceId: string
-}
-type HourRow = { -readonly [Name in keyof MinuteRecord]: MinuteRecord[Name] }
+interface MinuteRow extends MinuteRecord, Summed {}
 
 function statements(db: Database) {
   return {
@@ -31,7 +28,7 @@ function statements(db: Database) {
       'DELETE FROM "JobMinute" WHERE rowid IN (SELECT rowid FROM "JobMinute" WHERE minute < ? ORDER BY minute LIMIT ?)',
     ),
     jobExists: prepare<[string], { one: 1 }>(db, 'SELECT 1 AS one FROM "Job" WHERE id = ?'),
-    hour: prepare<[string, Instant], HourRow>(db, `SELECT ${FIGURE_COLUMNS} FROM "JobHour" WHERE "jobId" = ? AND hour = ?`),
+    hour: prepare<[string, Instant], MinuteRecord>(db, `SELECT ${FIGURE_COLUMNS} FROM "JobHour" WHERE "jobId" = ? AND hour = ?`),
     writeHour: prepare(
       db,
       `INSERT INTO "JobHour" ("jobId", hour, ${FIGURE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -46,14 +43,6 @@ function statements(db: Database) {
   }
 }
 
-/** The last row that was added to its hour. */
-type Summed = Pick<MinuteRow, 'minute' | 'jobId' | 'instanceId'>
-
-/** A minute may be written late: its hour is summed up when it has been over for so long. */
-const GRACE = 5 * MINUTE
-/** Setting: how far minutes have been added to their hours. */
-const FIGURES_SUMMED = 'figuresSummed'
-
 /** How far minutes have been added to their hours: the hours before this one are whole. */
 export class SummedFigures {
   readonly #read
@@ -64,11 +53,11 @@ export class SummedFigures {
 
   last(): Summed {
     const row = this.#read.get()
-    return row === undefined ? { minute: 0, jobId: '', instanceId: '' } : (JSON.parse(row.value) as Summed)
+    return row === undefined ? NOTHING_SUMMED : (JSON.parse(row.value) as Summed)
   }
 
   upTo(): Instant {
-    return startOfHour(this.last().minute)
+    return startOf(this.last().minute, HOUR)
   }
 }
 
@@ -88,7 +77,8 @@ export class Ageing {
 
   /** Whether `rollUp` has anything to do. */
   hasOldMinutes(now: Instant): boolean {
-    return this.#summed.last().minute < startOfHour(now - GRACE) || this.#sql.anyBefore.get(startOfHour(now - MINUTES_KEPT)) !== undefined
+    const summed = this.#summed.last()
+    return summed.minute < summableUntil(now) || this.#sql.anyBefore.get(minutesKeptFrom(now, summed)) !== undefined
   }
 
   /**
@@ -96,8 +86,8 @@ export class Ageing {
    * transaction under way; answers how many of the one or the other. Hours of jobs that are gone are not made.
    */
   rollUp(now: Instant, limit: number): number {
-    const summed = this.#sumUp(startOfHour(now - GRACE), limit)
-    const old = Math.min(startOfHour(now - MINUTES_KEPT), this.#summed.upTo())
+    const summed = this.#sumUp(summableUntil(now), limit)
+    const old = minutesKeptFrom(now, this.#summed.last())
     if (this.#sql.anyBefore.get(old) === undefined) return summed
     this.#marks.raise(MINUTES_BEGIN, old)
     this.#figures.forgetBefore(old)
@@ -110,7 +100,7 @@ export class Ageing {
     const rows = this.#sql.minutesAfter.all(last.minute, last.jobId, last.instanceId, until, limit)
     for (const [jobId, ofJob] of Map.groupBy(rows, ({ jobId }) => jobId)) {
       if (jobId !== ALL_JOBS && this.#sql.jobExists.get(jobId) === undefined) continue
-      for (const [hour, ofHour] of Map.groupBy(ofJob, ({ minute }) => startOfHour(minute))) this.#addTo(jobId, hour, ofHour)
+      for (const [hour, ofHour] of Map.groupBy(ofJob, ({ minute }) => startOf(minute, HOUR))) this.#addTo(jobId, hour, ofHour)
     }
     const { minute, jobId, instanceId } = rows.length < limit ? { minute: until, jobId: '', instanceId: '' } : rows.at(-1)!
     this.#sql.setSummed.run(JSON.stringify({ minute, jobId, instanceId } satisfies Summed))
@@ -130,28 +120,20 @@ export class Ageing {
   }
 
   #addTo(jobId: string, hour: Instant, rows: readonly MinuteRow[]): void {
+    const sums = noFigures()
     const known = this.#sql.hour.get(jobId, hour)
-    const all: readonly MinuteRecord[] = known === undefined ? rows : [known, ...rows]
-    const sum = (name: 'succeeded' | 'failed' | 'timedOut' | 'cancelled' | 'skipped') => all.reduce((total, row) => total + row[name], 0)
-    const merged = (name: 'lag' | 'duration') => {
-      const histogram = new Map<number, number>()
-      for (const row of all) mergeWritten(histogram, row[name])
-      return writeHistogram(histogram)
-    }
+    if (known !== undefined) addRecord(sums, known)
+    for (const row of rows) addRecord(sums, row)
     this.#sql.writeHour.run(
       jobId,
       hour,
-      sum('succeeded'),
-      sum('failed'),
-      sum('timedOut'),
-      sum('cancelled'),
-      sum('skipped'),
-      merged('lag'),
-      merged('duration'),
+      sums.succeeded,
+      sums.failed,
+      sums.timedOut,
+      sums.cancelled,
+      sums.skipped,
+      writeHistogram(sums.lag),
+      writeHistogram(sums.duration),
     )
   }
-}
-
-function startOfHour(instant: Instant): Instant {
-  return Math.floor(instant / HOUR) * HOUR
 }

@@ -1,11 +1,11 @@
 import type { Database } from 'better-sqlite3'
-import { mergeWritten } from '../../../domain/histogram.ts'
 import { HOUR, type Instant, MINUTE } from '../../../domain/instant.ts'
+import { MINUTES_BEGIN } from '../settings.ts'
 import type { Figures, FiguresQuery } from '../store.ts'
+import { FigureBuckets, type KeptFigures, startOf } from '../summing.ts'
 import { ALL_JOBS, FIGURE_COLUMNS, type MinuteRecord } from '../minutes.ts'
 import type { SummedFigures } from './ageing.ts'
 import { prepare } from './statement.ts'
-import { MINUTES_BEGIN } from './stream.ts'
 import type { Turns } from './turns.ts'
 
 /** Time that a slice takes, in ms: it ends with the hour that exceeds it. */
@@ -20,8 +20,6 @@ function statements(db: Database) {
   }
 }
 
-type Sums = { -readonly [Name in keyof Figures]: Figures[Name] }
-
 /** The verb `figures`. Hours that fit into a bucket are read as such, once they are summed up: a day is some 150 rows, not 1,440. */
 export class FigureReads {
   readonly #sql
@@ -35,17 +33,17 @@ export class FigureReads {
   }
 
   async of(query: FiguresQuery): Promise<readonly Figures[]> {
-    const buckets = Array.from({ length: query.buckets }, newSums)
+    const buckets = new FigureBuckets(query)
     let next: Instant | null = startOf(query.from, HOUR)
     while (next !== null) {
       const hour: Instant = next
       next = await this.#turns.take(() => this.#slice(query, buckets, hour))
     }
-    return buckets
+    return buckets.all
   }
 
   /** Adds hours from this one on; answers where to go on, or null after the last. */
-  #slice(query: FiguresQuery, buckets: readonly Sums[], from: Instant): Instant | null {
+  #slice(query: FiguresQuery, buckets: FigureBuckets, from: Instant): Instant | null {
     const began = performance.now()
     const kept: Kept = {
       summedUpTo: this.#summed.upTo(),
@@ -59,45 +57,20 @@ export class FigureReads {
     return null
   }
 
-  #addHour({ jobId, from, to, buckets: count }: FiguresQuery, buckets: readonly Sums[], hour: Instant, kept: Kept): void {
+  #addHour({ jobId, from, to }: FiguresQuery, buckets: FigureBuckets, hour: Instant, kept: Kept): void {
     const id = jobId ?? ALL_JOBS
-    const placeOf = (at: Instant) => Math.min(count - 1, Math.floor(((Math.max(at, from) - from) * count) / Math.max(1, to - from)))
-    const last = hour + HOUR - MINUTE
-    const fits = hour >= from && last <= to && placeOf(hour) === placeOf(last)
-    if (last < kept.summedUpTo && (fits || hour < kept.minutesBegin)) {
+    if (buckets.readsHour(hour, kept)) {
       const row = this.#sql.hour.get(id, hour)
-      if (row !== undefined) add(buckets[placeOf(hour)]!, row)
+      if (row !== undefined) buckets.add(hour, row)
       return
     }
     const first = Math.max(hour, startOf(from, MINUTE), kept.firstMinute)
-    for (let minute = first; minute <= Math.min(last, to); minute += MINUTE)
-      for (const row of this.#sql.minute.all(minute, id)) add(buckets[placeOf(minute)]!, row)
+    for (let minute = first; minute <= Math.min(hour + HOUR - MINUTE, to); minute += MINUTE)
+      for (const row of this.#sql.minute.all(minute, id)) buckets.add(minute, row)
   }
 }
 
 /** What there is, as it stands in the slice under way. */
-interface Kept {
-  /** Hours before this one are whole. */
-  readonly summedUpTo: Instant
-  /** Minutes before this one may be gone. */
-  readonly minutesBegin: Instant
+interface Kept extends KeptFigures {
   readonly firstMinute: Instant
-}
-
-function startOf(instant: Instant, unit: number): Instant {
-  return Math.floor(instant / unit) * unit
-}
-
-function newSums(): Sums {
-  return { succeeded: 0, failed: 0, timedOut: 0, cancelled: 0, skipped: 0, lag: new Map(), duration: new Map() }
-}
-
-function add(sums: Sums, row: MinuteRecord): void {
-  sums.succeeded += row.succeeded
-  sums.failed += row.failed
-  sums.timedOut += row.timedOut
-  sums.cancelled += row.cancelled
-  sums.skipped += row.skipped
-  mergeWritten(sums.lag, row.lag)
-  mergeWritten(sums.duration, row.duration)
 }

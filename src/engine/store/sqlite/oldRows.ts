@@ -1,8 +1,9 @@
 import type { Database } from 'better-sqlite3'
 import { HOUR, type Instant } from '../../../domain/instant.ts'
 import { HOURS_KEPT, LEDGER_KEPT } from '../../../domain/retention.ts'
+import { LEDGER_BEGINS } from '../settings.ts'
 import { prepare } from './statement.ts'
-import { LEDGER_BEGINS, type Marks } from './stream.ts'
+import type { Marks } from './stream.ts'
 
 interface Oldest {
   readonly at: Instant

@@ -1,14 +1,10 @@
 import type { Database, Statement } from 'better-sqlite3'
 import type { Instant } from '../../../domain/instant.ts'
 import type { RunStatus } from '../../../domain/run.ts'
+import { RememberedPopulation } from '../rememberedPopulation.ts'
 import type { Population } from '../store.ts'
 import { prepare } from './statement.ts'
 import { Pace, type Turns } from './turns.ts'
-
-/** A count is good for so long, in ms: dashboards ask every second, and what is shown may be as old as what was just read. */
-const GOOD_FOR = 2_000
-/** Or for so many times what it took: counting a million jobs costs a twentieth of the time at most. */
-const GOOD_FOR_TIMES = 20
 
 /** Of one slice: how many keys it looked at, the last of them, and how many of them count. */
 interface Slice {
@@ -52,8 +48,7 @@ function statements(db: Database) {
 export class Populations {
   readonly #sql
   readonly #turns: Turns
-  #counted: Promise<Population> | null = null
-  #goodUntil = 0
+  readonly #remembered = new RememberedPopulation((now) => this.#count(now))
 
   constructor(db: Database, turns: Turns) {
     this.#sql = statements(db)
@@ -61,25 +56,7 @@ export class Populations {
   }
 
   of(now: Instant): Promise<Population> {
-    if (this.#counted === null || performance.now() >= this.#goodUntil) this.#begin(now)
-    return this.#counted!
-  }
-
-  /** Those who ask while it counts share what it finds. */
-  #begin(now: Instant): void {
-    const began = performance.now()
-    const counting = this.#count(now)
-    this.#counted = counting
-    this.#goodUntil = Number.POSITIVE_INFINITY
-    counting.then(
-      () => {
-        const ended = performance.now()
-        this.#goodUntil = ended + Math.max(GOOD_FOR, GOOD_FOR_TIMES * (ended - began))
-      },
-      () => {
-        this.#counted = null
-      },
-    )
+    return this.#remembered.of(now)
   }
 
   async #count(now: Instant): Promise<Population> {

@@ -1,16 +1,10 @@
 import type { Database } from 'better-sqlite3'
+import { STREAM_HEAD } from '../settings.ts'
 import type { RunRow } from '../store.ts'
 import { RUN_COLUMNS, type RunRecord, toRunRow } from '../records.ts'
 import { ofAnyJob } from './runList.ts'
 import type { Scanner, Source } from './scan.ts'
 import { prepare } from './statement.ts'
-
-/** Settings that the engine keeps for itself. */
-export const STREAM_HEAD = 'streamHead'
-export const STREAM_FLOOR = 'streamFloor'
-export const JOB_STREAM_FLOOR = 'jobStreamFloor'
-export const LEDGER_BEGINS = 'ledgerBegins'
-export const MINUTES_BEGIN = 'minutesBegin'
 
 /** Settings that are numbers and only ever rise, in the transaction under way. */
 export class Marks {

@@ -1,5 +1,6 @@
 import type { Database } from 'better-sqlite3'
 import type { Instant } from '../../../domain/instant.ts'
+import { STREAM_FLOOR } from '../settings.ts'
 import type { SweepPlace, SweepQuery, SweepResult } from '../store.ts'
 import { ALL_JOBS } from '../minutes.ts'
 import { ExpiredRuns } from './expiredRuns.ts'
@@ -7,7 +8,7 @@ import type { Logs } from './logs.ts'
 import { OldRows } from './oldRows.ts'
 import { RunVerdicts } from './runVerdicts.ts'
 import { prepare } from './statement.ts'
-import { type Marks, STREAM_FLOOR } from './stream.ts'
+import type { Marks } from './stream.ts'
 
 /** A look for what may go takes so long, in ms, and what it found is removed in so long: the loop is held up for little more. */
 const LOOK_TIME = 2
