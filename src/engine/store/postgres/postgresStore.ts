@@ -5,6 +5,7 @@ import type { Log } from '../../ports.ts'
 import type { RunStarter } from '../../queue/starter.ts'
 import type { Store } from '../store.ts'
 import { Database, type Effects, type Tx } from './database.ts'
+import { Figures } from './figures.ts'
 import { tell } from './hints.ts'
 import { addRings } from './rings.ts'
 import { Room } from './room.ts'
@@ -30,9 +31,11 @@ export interface PostgresStoreOptions {
  */
 export async function postgresStore({ pool, instanceId, bus, share, log }: PostgresStoreOptions): Promise<PostgresStore> {
   const room = new Room(log)
+  const figures = new Figures(instanceId)
   const db = new Database(pool, {
     async beforeCommit(tx: Tx) {
       await addRings(tx, tx.effects.ready)
+      await figures.write(tx)
     },
     afterCommit(effects: Effects) {
       // Work first, then hints, then the callers.
@@ -58,7 +61,6 @@ export async function postgresStore({ pool, instanceId, bus, share, log }: Postg
     detach: () => room.detach(),
     close: async () => {},
   } satisfies Partial<PostgresStore>
-  void instanceId
   // Until every verb has landed.
   return parts as unknown as PostgresStore
 }
