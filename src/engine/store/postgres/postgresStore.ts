@@ -7,8 +7,14 @@ import type { Store } from '../store.ts'
 import { Database, type Effects, type Tx } from './database.ts'
 import { Figures } from './figures.ts'
 import { tell } from './hints.ts'
+import { instances } from './instances.ts'
+import { creating } from './jobs.ts'
+import { Logs } from './logs.ts'
+import { maintenance } from './maintenance.ts'
+import { Progress } from './progress.ts'
 import { addRings } from './rings.ts'
 import { Room } from './room.ts'
+import { settings } from './settings.ts'
 import { type Share, Shares } from './shares.ts'
 import { Stream } from './stream.ts'
 import { waiting } from './waiting.ts'
@@ -46,9 +52,19 @@ export async function postgresStore({ pool, instanceId, bus, share, log }: Postg
   const databaseId = await settledDatabaseId(db)
   const stream = new Stream(db)
   const shares = new Shares(db, share)
+  const logs = new Logs(db)
+  const progress = new Progress(db)
 
   const parts = {
     databaseId,
+    // commands
+    ...creating(db),
+    ...maintenance(db),
+    // running
+    appendLogs: logs.appendLogs,
+    setProgress: progress.setProgress,
+    ...instances(db),
+    ...settings(db),
     // planning: whose turn it is
     duePositions: (now: number, limit: number) => shares.duePositions(now, limit),
     nextWakeAt: () => shares.nextWakeAt(),
@@ -59,7 +75,7 @@ export async function postgresStore({ pool, instanceId, bus, share, log }: Postg
     // the queue of this process
     attach: (consumer) => room.attach(consumer),
     detach: () => room.detach(),
-    close: async () => {},
+    close: async () => progress.close(),
   } satisfies Partial<PostgresStore>
   // Until every verb has landed.
   return parts as unknown as PostgresStore
