@@ -15,8 +15,13 @@ import { Progress } from './progress.ts'
 import { addRings } from './rings.ts'
 import { Room } from './room.ts'
 import { settings } from './settings.ts'
+import { Definitions } from './definitions.ts'
+import { Planning } from './plans.ts'
+import { Running } from './running.ts'
+import { Settling } from './settle.ts'
 import { type Share, Shares } from './shares.ts'
 import { Stream } from './stream.ts'
+import { markUnhandled } from './unhandled.ts'
 import { waiting } from './waiting.ts'
 
 /** The store with what the queue of this process needs beside the port. */
@@ -54,6 +59,10 @@ export async function postgresStore({ pool, instanceId, bus, share, log }: Postg
   const shares = new Shares(db, share)
   const logs = new Logs(db)
   const progress = new Progress(db)
+  const definitions = new Definitions()
+  const planning = new Planning(db, { definitions, room })
+  const running = new Running(db, room)
+  const settling = new Settling(db, definitions)
 
   const parts = {
     databaseId,
@@ -69,6 +78,16 @@ export async function postgresStore({ pool, instanceId, bus, share, log }: Postg
     duePositions: (now: number, limit: number) => shares.duePositions(now, limit),
     nextWakeAt: () => shares.nextWakeAt(),
     waiting: (now: number, limit: number) => waiting(db, now, limit),
+    commitPlans: (plans, now) => planning.commitPlans(plans, now),
+    // attempts
+    beginReady: (claim, limit) => running.beginReady(claim, limit),
+    beginForConsumer: (now, limit) => running.beginForConsumer(now, limit),
+    nextReadyAt: (after) => running.nextReadyAt(after),
+    renewLeases: (attempts, holder, leaseUntil) => running.renewLeases(attempts, holder, leaseUntil),
+    settle: (reports) => settling.settle(reports),
+    lostAttempts: (query) => running.lostAttempts(query),
+    overdueCancels: (askedBefore, limit) => running.overdueCancels(askedBefore, limit),
+    markUnhandled: (query) => markUnhandled(db, query),
     // streams
     streamHead: () => stream.streamHead(),
     streamGiven: () => stream.streamGiven(),

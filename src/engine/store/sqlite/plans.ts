@@ -2,6 +2,7 @@ import type { Database } from 'better-sqlite3'
 import type { Instant } from '../../../domain/instant.ts'
 import type { Plan } from '../../../domain/ledger.ts'
 import type { NewRun, RunStatus } from '../../../domain/run.ts'
+import { byClaimOrder } from '../claimOrder.ts'
 import type { Claim, GuardedPlan } from '../store.ts'
 import type { JobChanges } from './jobChanges.ts'
 import type { ReadyRuns } from './readyRuns.ts'
@@ -152,12 +153,4 @@ function choose(plans: readonly GuardedPlan[], { claim, room }: Starting, now: I
   }
   if (ready.length > room) ready.sort(byClaimOrder)
   return { claim, runs: new Set(ready.slice(0, room)) }
-}
-
-/** The order in which waiting runs start. */
-export function byClaimOrder(
-  a: { priority: number; dueAt: Instant; id: string },
-  b: { priority: number; dueAt: Instant; id: string },
-): number {
-  return b.priority - a.priority || a.dueAt - b.dueAt || (a.id < b.id ? -1 : 1)
 }

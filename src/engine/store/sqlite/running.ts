@@ -1,7 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import type { Instant } from '../../../domain/instant.ts'
+import { byClaimOrder } from '../claimOrder.ts'
 import type { AttemptKey, BegunAttempt, Claim, Waiting } from '../store.ts'
-import { byClaimOrder } from './plans.ts'
 import type { ReadyRuns } from './readyRuns.ts'
 import type { Runs } from './runs.ts'
 import { prepare } from './statement.ts'

@@ -1,0 +1,202 @@
+import type { Instant } from '../../../domain/instant.ts'
+import { type FinalStatus, isFinal, type RunTrigger } from '../../../domain/run.ts'
+import { type Settlement, settleAttempt } from '../../../domain/settle.ts'
+import type { Definition } from '../definitions.ts'
+import { writeError } from '../records.ts'
+import type { AttemptReport, SettleResult, Store } from '../store.ts'
+import { Batcher } from './batcher.ts'
+import { bigint, columns, instant, integer, text, textArray } from './columns.ts'
+import type { Database, Tx } from './database.ts'
+import type { Definitions } from './definitions.ts'
+import { type Ended, keysOfHeld, mayStart, releaseAfterEnds } from './holds.ts'
+import { type FailingJob, pauseAfterFailures, writeEvents } from './jobChanges.ts'
+import { type HeldPosition, holdJobsOfRuns, holdKeys, writePositions } from './locks.ts'
+import { countEnd, noteEnd } from './runs.ts'
+
+/** Reports of one transaction, and transactions under way at once. */
+const SETTLED_AT_ONCE = 500
+const LANES = 2
+
+interface RunningRecord {
+  readonly id: string
+  readonly jobId: string
+  readonly trigger: RunTrigger
+  readonly priority: number
+  readonly dueAt: Instant
+  readonly startedAt: Instant | null
+  readonly cancelRequestedAt: Instant | null
+  readonly concurrencyKey: string | null
+  readonly attempt: number
+  readonly attemptStartedAt: Instant
+  readonly attemptsUsed: number
+  readonly instanceId: string | null
+  readonly jobVersion: number
+}
+
+/** An attempt and what became of it. */
+interface Settled {
+  readonly run: RunningRecord
+  readonly settlement: Settlement
+  readonly now: Instant
+}
+
+type Written = Settled & { readonly cursor: number }
+
+// The fence: a run whose attempt is not RUNNING any more has no row here.
+const HOLD_RUNNING = `SELECT id, "jobId", "trigger", priority, "dueAt", "startedAt", "cancelRequestedAt", "concurrencyKey", attempt, "attemptStartedAt",
+    "attemptsUsed", "instanceId", "jobVersion"
+  FROM "Run" WHERE id = ANY($1::text[]) AND status = 'RUNNING' ORDER BY id FOR UPDATE`
+const KEYS_OF_RUNS = `SELECT DISTINCT "concurrencyKey" AS key FROM "Run" WHERE id = ANY($1::text[]) AND "concurrencyKey" IS NOT NULL`
+
+const OUTCOME = columns<Written>({
+  id: text(({ run }) => run.id),
+  cursor: bigint(({ cursor }) => cursor),
+  status: text(({ settlement }) => settlement.runStatus),
+  attemptStatus: text(({ settlement }) => settlement.attemptStatus),
+  attemptsUsed: integer(({ settlement }) => settlement.attemptsUsed),
+  output: text(({ settlement }) => settlement.output),
+  error: text(({ settlement }) => writeError(settlement.error)),
+  nextAttemptAt: instant(({ settlement, now }) => (isFinal(settlement.runStatus) ? null : (settlement.nextAttemptAt ?? now))),
+  at: instant(({ now }) => now),
+})
+// The end of an attempt is the end of its run, unless another one follows.
+const WRITE = `UPDATE "Run" r SET status = v.status, "attemptStatus" = v."attemptStatus", "attemptsUsed" = v."attemptsUsed", output = v.output, error = v.error,
+    "nextAttemptAt" = v."nextAttemptAt", "finishedAt" = CASE WHEN v."nextAttemptAt" IS NULL THEN v.at END, "leaseUntil" = NULL, cursor = v.cursor,
+    "changedAt" = v.at
+  FROM ${OUTCOME.table('v')} WHERE r.id = v.id`
+
+const ATTEMPT = columns<Settled>({
+  runId: text(({ run }) => run.id),
+  number: integer(({ run }) => run.attempt),
+  status: text(({ settlement }) => settlement.attemptStatus),
+  startedAt: instant(({ run }) => run.attemptStartedAt),
+  finishedAt: instant(({ now }) => now),
+  error: text(({ settlement }) => writeError(settlement.error)),
+  instanceId: text(({ run }) => run.instanceId),
+  jobVersion: integer(({ run }) => run.jobVersion),
+})
+const ARCHIVE = `INSERT INTO "Attempt" (${ATTEMPT.names}) SELECT ${ATTEMPT.names} FROM ${ATTEMPT.table('v')}`
+
+/** The verb `settle`: what the outcomes of attempts make of their runs, their jobs, and the runs that waited for them. */
+export class Settling implements Pick<Store, 'settle'> {
+  readonly #definitions: Definitions
+  readonly #calls: Batcher<readonly AttemptReport[], readonly SettleResult[]>
+
+  constructor(db: Database, definitions: Definitions) {
+    this.#definitions = definitions
+    this.#calls = new Batcher({
+      most: SETTLED_AT_ONCE,
+      lanes: LANES,
+      fits: (call, before) => before.reduce((sum, { length }) => sum + length, call.length) <= SETTLED_AT_ONCE,
+      perform: (calls) =>
+        db.transaction<readonly (readonly SettleResult[])[]>(async (tx) => {
+          const results = await this.#settle(tx, calls.flat())
+          let answered = 0
+          return calls.map(({ length }) => {
+            answered += length
+            return results.slice(answered - length, answered)
+          })
+        }),
+    })
+  }
+
+  settle(reports: readonly AttemptReport[]): Promise<readonly SettleResult[]> {
+    return reports.length === 0 ? Promise.resolve([]) : this.#calls.add(reports)
+  }
+
+  async #settle(tx: Tx, reports: readonly AttemptReport[]): Promise<readonly SettleResult[]> {
+    const runIds = [...new Set(reports.map(({ runId }) => runId))]
+    const positions = await holdJobsOfRuns(tx, runIds)
+    await holdKeys(tx, await keysOf(tx, runIds, positions))
+    const running = new Map((await tx.rows<RunningRecord>(HOLD_RUNNING, [textArray(runIds)])).map((run) => [run.id, run]))
+    const definitions = await this.#definitions.of(
+      tx,
+      [...running.values()].map(({ jobId }) => positions.get(jobId)!),
+    )
+
+    const settled: Settled[] = []
+    const results = reports.map(({ runId, attempt, outcome, now, random }): SettleResult => {
+      const run = running.get(runId)
+      if (run?.attempt !== attempt) return { kind: 'stale' }
+      // Of two reports of one attempt the first counts.
+      running.delete(runId)
+      const settlement = settleAttempt({ run, policies: definitions.get(run.jobId)!.policies, outcome, now, random })
+      settled.push({ run, settlement, now })
+      return { kind: 'settled', status: settlement.runStatus }
+    })
+    if (settled.length > 0) await write(tx, settled, positions, definitions)
+    return results
+  }
+}
+
+/** All keys that may get slots: of the runs that end, and of those that wait for others of their job. Of a run it never changes. */
+async function keysOf(tx: Tx, runIds: readonly string[], positions: ReadonlyMap<string, HeldPosition>): Promise<readonly string[]> {
+  const own = await tx.rows<{ key: string }>(KEYS_OF_RUNS, [textArray(runIds)])
+  // Where only one run is active, none waits for it.
+  const shared = [...positions.values()].filter(({ activeRuns }) => activeRuns > 1).map(({ jobId }) => jobId)
+  return [...own.map(({ key }) => key), ...(await keysOfHeld(tx, shared))]
+}
+
+async function write(
+  tx: Tx,
+  settled: readonly Settled[],
+  positions: ReadonlyMap<string, HeldPosition>,
+  definitions: ReadonlyMap<string, Definition>,
+): Promise<void> {
+  const cursors = await tx.cursors(settled.length)
+  await tx.write(WRITE, OUTCOME.values(settled.map((one, i) => ({ ...one, cursor: cursors[i]! }))))
+
+  const ended: Ended = { jobs: new Set(), keys: new Set() }
+  const failing = new Map<string, FailingJob>()
+  const goingOn: Settled[] = []
+  for (const one of settled) {
+    const { run, settlement, now } = one
+    const status = settlement.runStatus
+    if (!isFinal(status)) {
+      goingOn.push(one)
+      mayStart(tx, { ...run, dueAt: settlement.nextAttemptAt ?? now }, now)
+      continue
+    }
+    const position = positions.get(run.jobId)!
+    const failures = failuresAfter(status, position.failuresInRow)
+    const limit = definitions.get(run.jobId)!.policies.pauseAfterFailures
+    if (failures > position.failuresInRow && limit !== null && failures >= limit && !position.completed && !failing.has(run.jobId)) {
+      failing.set(run.jobId, { jobId: run.jobId, failures })
+    }
+    position.failuresInRow = failures
+    countEnd(position, run.id, status)
+    noteEnd(ended, position, run.concurrencyKey)
+    const { jobId, trigger, dueAt, startedAt } = run
+    tx.effects.ended.push({ jobId, trigger, status, dueAt, startedAt, finishedAt: now })
+  }
+  // An attempt that another one follows goes to the table of attempts; the run's own columns still show it until that begins.
+  if (goingOn.length > 0) await tx.write(ARCHIVE, ATTEMPT.values(goingOn))
+  const { now } = settled.at(-1)!
+  await pause(tx, [...failing.values()], positions, now)
+  await releaseAfterEnds(tx, ended, now)
+  await writePositions(tx, [...ended.jobs])
+}
+
+async function pause(tx: Tx, failing: readonly FailingJob[], positions: ReadonlyMap<string, HeldPosition>, now: Instant): Promise<void> {
+  const paused = [...(await pauseAfterFailures(tx, failing, now))]
+  if (paused.length === 0) return
+  for (const jobId of paused) {
+    const position = positions.get(jobId)!
+    position.version += 1
+    position.nextRunAt = null
+  }
+  const events = paused.map((jobId) => ({ jobId, change: 'UPDATED' as const, at: now, before: { state: 'ACTIVE' as const } }))
+  await writeEvents(tx, events, await tx.cursors(events.length))
+}
+
+function failuresAfter(status: FinalStatus, before: number): number {
+  switch (status) {
+    case 'SUCCEEDED':
+      return 0
+    case 'CANCELLED':
+      return before
+    case 'FAILED':
+    case 'TIMED_OUT':
+      return before + 1
+  }
+}
