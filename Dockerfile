@@ -1,10 +1,12 @@
-# Orrery on the embedded engine: one container, one SQLite file in /data.
+# One image for every process: ORRERY_ROLES and DATABASE_URL say what it does. As it is: all in one, with one SQLite file in /data.
 #
 #   docker build -t orrery .
 #   docker run --init -v orrery:/data -e ORRERY_AUTH=none -p 127.0.0.1:4000:4000 orrery
 #
 # A container listens on all of its addresses, and this version cannot ask callers who they are: it starts only when told so with
 # ORRERY_AUTH=none, which is not set here on purpose. Publish the port to 127.0.0.1, or put a proxy that asks in front of it.
+#
+# Many processes on PostgreSQL: compose.yaml, deploy/kubernetes.
 
 FROM node:24-bookworm-slim AS generate
 WORKDIR /app
@@ -33,5 +35,6 @@ VOLUME /data
 EXPOSE 4000
 USER node
 STOPSIGNAL SIGTERM
+# Whatever its roles, a process answers this.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/health/live`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 CMD ["node", "src/main.ts"]
