@@ -91,7 +91,10 @@ export function creating(database: Database): Pick<Store, 'createJobs'> {
     async perform(calls) {
       const results = await database.transaction((tx) => createJobs(tx, calls.flat()))
       let next = 0
-      return calls.map(({ length }) => results.slice(next, (next += length)))
+      return calls.map(({ length }) => {
+        next += length
+        return results.slice(next - length, next)
+      })
     },
   })
   return { createJobs: (jobs) => (jobs.length === 0 ? Promise.resolve([]) : batches.add(jobs)) }

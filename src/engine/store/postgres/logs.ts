@@ -49,7 +49,7 @@ export class Logs implements Pick<Store, 'appendLogs'> {
       perform: async (calls) => {
         const logs = await database.transaction((tx) => this.#append(tx, calls.flat()))
         for (const [runId, log] of logs) this.#remember(runId, log)
-        return calls.map((): void => {})
+        return Array.from<void>({ length: calls.length })
       },
     })
   }

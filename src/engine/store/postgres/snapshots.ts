@@ -104,7 +104,9 @@ export async function standingJobs(
   let next = 0
   const standing = new Map<string, StandingJob>()
   for (const { jobId, options } of queries) {
-    const ledger = moments.slice(next, (next += options.ledgerAt?.length ?? 0))
+    const asked = options.ledgerAt?.length ?? 0
+    next += asked
+    const ledger = moments.slice(next - asked, next)
     const job = jobs.get(jobId)
     if (job === undefined) continue
     const position = positions.get(jobId)!
