@@ -68,5 +68,22 @@ function quoted(value: string): string {
 
 /** An instant as a parameter: Postgres keeps it to the millisecond. */
 export function instantText(value: Instant): string {
-  return new Date(value).toISOString()
+  const iso = new Date(value).toISOString()
+  return iso.length === 24 && !iso.startsWith('0000') ? iso : farInstant(iso)
 }
+
+/** Years of more or less than four digits, and those before the first, as Postgres writes them: there is no year 0. */
+function farInstant(iso: string): string {
+  const signed = /^[+-]/.test(iso)
+  const year = Number(iso.slice(0, signed ? 7 : 4))
+  const rest = iso.slice(signed ? 7 : 4)
+  return year > 0 ? `${year}${rest}` : `${String(1 - year).padStart(4, '0')}${rest} BC`
+}
+
+/** Whether Postgres can hold a text at all: what it cannot hold, no row has. */
+export function storable(value: string): boolean {
+  return !value.includes('\0')
+}
+
+/** An array of those that a row may have. */
+export const storableArray = (values: readonly string[]): string => textArray(values.filter(storable))

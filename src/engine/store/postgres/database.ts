@@ -8,6 +8,8 @@ import { asUnavailable, isDatabaseAway, isTransient } from './availability.ts'
 export interface Session {
   /** The rows that a statement answers. `sql` is one of a limited number of texts: every text stays prepared. */
   rows<Row>(sql: string, values?: readonly unknown[]): Promise<Row[]>
+  /** As `rows`, but planned for these values and forgotten: where the best way depends on them, or the texts are without number. */
+  rowsOnce<Row>(sql: string, values?: readonly unknown[]): Promise<Row[]>
   /** How many rows a statement wrote. */
   write(sql: string, values?: readonly unknown[]): Promise<number>
 }
@@ -82,6 +84,10 @@ export class Database implements Session {
 
   async rows<Row>(sql: string, values: readonly unknown[] = []): Promise<Row[]> {
     return (await this.#query(this.#pool, sql, values)).rows as Row[]
+  }
+
+  async rowsOnce<Row>(sql: string, values: readonly unknown[] = []): Promise<Row[]> {
+    return (await this.#query(this.#pool, { text: sql }, values)).rows as Row[]
   }
 
   async write(sql: string, values: readonly unknown[] = []): Promise<number> {
@@ -168,6 +174,8 @@ export class Database implements Session {
   #session(client: pg.PoolClient): Session {
     return {
       rows: async <Row>(sql: string, values: readonly unknown[] = []) => (await this.#query(client, sql, values)).rows as Row[],
+      rowsOnce: async <Row>(sql: string, values: readonly unknown[] = []) =>
+        (await this.#query(client, { text: sql }, values)).rows as Row[],
       write: async (sql, values = []) => (await this.#query(client, sql, values)).rowCount ?? 0,
     }
   }
@@ -187,9 +195,9 @@ export class Database implements Session {
     }
   }
 
-  async #query(on: pg.Pool | pg.PoolClient, sql: string, values: readonly unknown[]): Promise<pg.QueryResult> {
+  async #query(on: pg.Pool | pg.PoolClient, sql: string | pg.QueryConfig, values: readonly unknown[]): Promise<pg.QueryResult> {
     try {
-      return await on.query(prepared(sql), values as unknown[])
+      return await on.query(typeof sql === 'string' ? prepared(sql) : sql, values as unknown[])
     } catch (error) {
       throw isDatabaseAway(error) ? asUnavailable(error) : error
     }

@@ -32,10 +32,19 @@ export const types: pg.CustomTypesConfig = {
 }
 const INT8_ARRAY = 1016
 
-/** `2026-11-29 05:13:37.123+00`, as a session in UTC writes it. */
-function readInstant(text: string): number {
-  return Date.parse(`${text.slice(0, 10)}T${text.slice(11, -3)}Z`)
+/** `2026-11-29 05:13:37.123+00`, as a session in UTC writes it; with more digits or `BC` where the year is far away. */
+export function readInstant(text: string): number {
+  if (text.charCodeAt(4) === DASH && text.charCodeAt(text.length - 3) === PLUS) {
+    return Date.parse(`${text.slice(0, 10)}T${text.slice(11, -3)}Z`)
+  }
+  const [, years, rest, before] = /^(\d+)-(\S+ \S+)\+00( BC)?$/.exec(text)!
+  const year = before === undefined ? Number(years) : 1 - Number(years)
+  const digits = String(Math.abs(year)).padStart(6, '0')
+  return Date.parse(`${year < 0 ? '-' : '+'}${digits}-${rest!.replace(' ', 'T')}Z`)
 }
+
+const DASH = 45
+const PLUS = 43
 
 function readNumbers(text: string): number[] {
   return text === '{}' ? [] : text.slice(1, -1).split(',').map(Number)

@@ -13,6 +13,8 @@ import { Logs } from './logs.ts'
 import { maintenance } from './maintenance.ts'
 import { Progress } from './progress.ts'
 import { addRings } from './rings.ts'
+import { listReads } from './listReads.ts'
+import { readsById } from './reads.ts'
 import { Room } from './room.ts'
 import { settings } from './settings.ts'
 import { Definitions } from './definitions.ts'
@@ -23,6 +25,7 @@ import { type Share, Shares } from './shares.ts'
 import { Stream } from './stream.ts'
 import { markUnhandled } from './unhandled.ts'
 import { waiting } from './waiting.ts'
+import { jobChanges, runChanges } from './streamReads.ts'
 
 /** The store with what the queue of this process needs beside the port. */
 export interface PostgresStore extends Store, RunStarter {}
@@ -91,6 +94,11 @@ export async function postgresStore({ pool, instanceId, bus, share, log }: Postg
     // streams
     streamHead: () => stream.streamHead(),
     streamGiven: () => stream.streamGiven(),
+    runChanges: (query: Parameters<Store['runChanges']>[0]) => runChanges(db, query),
+    jobChanges: (query: Parameters<Store['jobChanges']>[0]) => jobChanges(db, query),
+    // reading
+    ...readsById(db),
+    ...listReads(db),
     // the queue of this process
     attach: (consumer) => room.attach(consumer),
     detach: () => room.detach(),

@@ -1,9 +1,10 @@
 import type { JobState } from '../../../domain/job.ts'
 import { foldCase } from '../../../domain/searchText.ts'
 import type { JobListFilter, JobListQuery, JobOrderField, JobRow } from '../store.ts'
+import { anyOf, type Condition, type OrderOf } from '../paging.ts'
 import type { Remembered } from './remembered.ts'
 import { JOB_WITH_POSITION_COLUMNS, type JobWithPositionRecord, toJobRow } from '../records.ts'
-import type { Condition, OrderOf, Scanner, Source } from './scan.ts'
+import type { Scanner, Source } from './scan.ts'
 
 /** A tag of so few jobs is read whole and sorted, instead of walking all jobs in their order. */
 const NARROW = 2_000
@@ -103,12 +104,6 @@ const STATE: Readonly<Record<JobState, (now: number) => Condition>> = {
   COMPLETED: () => ({ sql: 'p.completed = 1', values: [] }),
   PAUSED: (now) => ({ sql: `(p.completed = 0 AND ${PAUSED_NOW})`, values: [now] }),
   ACTIVE: (now) => ({ sql: `(p.completed = 0 AND NOT (${PAUSED_NOW}))`, values: [now] }),
-}
-
-/** A list in a filter means any of it; an empty one lets nothing through. */
-function anyOf(conditions: readonly Condition[]): Condition {
-  if (conditions.length === 0) return { sql: 'false', values: [] }
-  return { sql: `(${conditions.map(({ sql }) => sql).join(' OR ')})`, values: conditions.flatMap(({ values }) => values) }
 }
 
 export function isOneOf(column: string, values: readonly string[]): Condition {

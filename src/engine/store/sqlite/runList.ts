@@ -1,8 +1,9 @@
 import type { RunListFilter, RunListQuery, RunOrderField, RunRow } from '../store.ts'
+import type { Condition, OrderOf } from '../paging.ts'
 import { isOneOf } from './jobList.ts'
 import type { Remembered } from './remembered.ts'
 import { RUN_COLUMNS, type RunRecord, toRunRow } from '../records.ts'
-import type { Condition, OrderOf, Scanner, Source } from './scan.ts'
+import type { Scanner, Source } from './scan.ts'
 
 /** So few runs are read whole and sorted, instead of walking all runs in their order. */
 const NARROW = 2_000
@@ -17,7 +18,7 @@ const ACTIVE_STATUSES: readonly string[] = ['QUEUED', 'RUNNING', 'RETRYING']
 const ORDERS: Readonly<Record<RunOrderField, OrderOf>> = {
   QUEUED_AT: { value: 'r."queuedAt"', id: 'r.id', kind: 'id-only' },
   SCHEDULED_FOR: { value: 'r."scheduledFor"', id: 'r.id', kind: 'never-null' },
-  FINISHED_AT: { value: 'r."finishedAt"', id: 'r.id', kind: 'nullable', nullsFrom: ACTIVE_RUNS },
+  FINISHED_AT: { value: 'r."finishedAt"', id: 'r.id', kind: 'nullable' },
 }
 
 /** The verbs `listRuns` and `countRuns`. */
@@ -60,7 +61,7 @@ export class RunList {
   #source(filter: RunListFilter, field: RunOrderField): { readonly source: Source; readonly filters: readonly Condition[] } {
     const order = ORDERS[field]
     const { jobIds, status } = filter
-    const wide = { from: RUNS, keys: RUNS, also: [], order, narrow: false }
+    const wide = { from: RUNS, keys: RUNS, nullsFrom: field === 'FINISHED_AT' ? ACTIVE_RUNS : RUNS, also: [], order, narrow: false }
 
     // An index answers this whole, in this order.
     if (jobIds?.length === 1 && field === 'QUEUED_AT') {
@@ -99,8 +100,7 @@ function sizeOf(rows: readonly RunRow[]): number {
 }
 
 function narrowed(from: string, order: OrderOf) {
-  const { nullsFrom: _, ...withoutPlace } = order
-  return { from, keys: from, also: [], order: withoutPlace, narrow: true }
+  return { from, keys: from, also: [], order, narrow: true }
 }
 
 /** What is looked at row by row. The plus keeps SQLite from leaving the order it walks in for the index of a filter. */

@@ -1,19 +1,9 @@
 import type { Database, Statement } from 'better-sqlite3'
-import type { PageKey } from '../store.ts'
+import { allOf, COUNTED_UP_TO, compare, type Condition, type OrderOf, type Paging, type Stretch, stretches, type Value } from '../paging.ts'
 import { prepare } from './statement.ts'
 import { Pace, type Turns } from './turns.ts'
 
-/** Counts are exact up to here, and null above. */
-export const COUNTED_UP_TO = 10_000
 const STATEMENTS = 300
-
-type Value = string | number
-
-/** Part of a WHERE, with its parameters. */
-export interface Condition {
-  readonly sql: string
-  readonly values: readonly Value[]
-}
 
 /**
  * Rows in the order of an index. `from` joins all that filters and columns need, `keys` only the table of the index, so that stepping
@@ -26,33 +16,14 @@ export interface Source {
   /** Conditions that nearly all rows meet: not worth looking at the rows slice by slice. */
   readonly also: readonly Condition[]
   readonly order: OrderOf
+  /** Where rows without a value are found, if not in the same place. */
+  readonly nullsFrom?: string
   /** The source is so narrow that it is read and sorted as a whole. */
   readonly narrow: boolean
 }
 
-/** By `value`, ties by `id`; nulls come last both ways. `unique`: the value alone is the order; `idOnly`: the id is. */
-export interface OrderOf {
-  readonly value: string
-  readonly id: string
-  readonly kind: 'nullable' | 'never-null' | 'unique' | 'id-only'
-  /** Where rows without a value are found, if not in the same place. */
-  readonly nullsFrom?: string
-}
-
-export interface Paging {
-  readonly direction: 'ASC' | 'DESC'
-  readonly after: PageKey | null
-  readonly before: PageKey | null
-  readonly fromEnd: boolean
-  readonly limit: number
-}
-
-/** Rows with a value, or those without, from one exclusive bound to another in the direction of the walk. */
-interface Stretch {
-  readonly keys: readonly string[]
-  readonly within: readonly Condition[]
-  readonly start: readonly Value[] | null
-  readonly end: readonly Value[] | null
+/** A stretch of a source, and where its rows and their keys are. */
+interface Place extends Stretch {
   readonly from: string
   readonly keySource: string
 }
@@ -84,7 +55,7 @@ export class Scanner {
   async page<Row>(source: Source, columns: string, filters: readonly Condition[], paging: Paging): Promise<Row[]> {
     const ascending = (paging.direction === 'ASC') !== paging.fromEnd
     const rows: Row[] = []
-    for (const stretch of stretches(source, paging)) {
+    for (const stretch of places(source, paging)) {
       const full = await this.#walk(source, stretch, filters, ascending, (part) => {
         const { sql, values } = select(columns, stretch.from, part, ascending)
         rows.push(...this.prepare<Row>(`${sql} LIMIT ?`).all(...values, paging.limit - rows.length))
@@ -98,7 +69,7 @@ export class Scanner {
   /** How many rows match; null above COUNTED_UP_TO. */
   async count(source: Source, filters: readonly Condition[]): Promise<number | null> {
     let count = 0
-    for (const stretch of stretches(source, { direction: 'ASC', after: null, before: null, fromEnd: false, limit: 0 })) {
+    for (const stretch of places(source, { direction: 'ASC', after: null, before: null, fromEnd: false, limit: 0 })) {
       const tooMany = await this.#walk(source, stretch, filters, true, (part) => {
         const { sql, values } = conditions(part)
         const inner = `SELECT 1 FROM ${part.filters.length === 0 ? stretch.keySource : stretch.from}${sql} LIMIT ?`
@@ -124,7 +95,7 @@ export class Scanner {
    */
   async #walk(
     source: Source,
-    stretch: Stretch,
+    stretch: Place,
     chosen: readonly Condition[],
     ascending: boolean,
     look: (part: Part) => boolean,
@@ -159,7 +130,7 @@ export class Scanner {
 }
 
 interface Part {
-  readonly stretch: Stretch
+  readonly stretch: Place
   readonly filters: readonly Condition[]
   readonly start: readonly Value[] | null
   readonly end: readonly Value[] | null
@@ -177,48 +148,12 @@ function conditions({ stretch, filters, start, end, endIncluded, ascending }: Pa
   const all: Condition[] = [...stretch.within]
   if (start !== null) all.push(compare(stretch.keys, ascending ? '>' : '<', start))
   if (end !== null) all.push(compare(stretch.keys, `${ascending ? '<' : '>'}${endIncluded ? '=' : ''}`, end))
-  all.push(...filters)
-  return { sql: all.length === 0 ? '' : ` WHERE ${all.map(({ sql }) => sql).join(' AND ')}`, values: all.flatMap(({ values }) => values) }
+  return allOf([...all, ...filters])
 }
 
-function compare(keys: readonly string[], operator: string, values: readonly Value[]): Condition {
-  if (keys.length === 1) return { sql: `${keys[0]} ${operator} ?`, values }
-  return { sql: `(${keys.join(', ')}) ${operator} (${keys.map(() => '?').join(', ')})`, values }
-}
-
-/** The parts of a list in the order they are walked: rows with a value, then those without, or the other way round. */
-function stretches(source: Source, paging: Paging): readonly Stretch[] {
-  const { order } = source
-  const [start, end] = paging.fromEnd ? [paging.before, paging.after] : [paging.after, paging.before]
-  const hasNulls = order.kind === 'nullable'
-  const parts = hasNulls ? [false, true] : [false]
-  const walked = paging.fromEnd ? [...parts].reverse() : parts
-  const placeOf = (key: PageKey | null) => (key === null ? null : walked.indexOf(hasNulls && key.value === null))
-
-  return walked.flatMap((nulls, place): Stretch[] => {
-    const startPlace = placeOf(start)
-    const endPlace = placeOf(end)
-    if ((startPlace !== null && place < startPlace) || (endPlace !== null && place > endPlace)) return []
-    const from = nulls ? (order.nullsFrom ?? source.from) : source.from
-    return [
-      {
-        keys: keysOf(order, nulls),
-        within: [...source.within, ...(hasNulls ? [{ sql: `${order.value} IS ${nulls ? 'NULL' : 'NOT NULL'}`, values: [] }] : [])],
-        start: start !== null && startPlace === place ? boundOf(order, nulls, start) : null,
-        end: end !== null && endPlace === place ? boundOf(order, nulls, end) : null,
-        from,
-        keySource: nulls && order.nullsFrom !== undefined ? order.nullsFrom : source.keys,
-      },
-    ]
+function places({ from, keys, nullsFrom, within, order }: Source, paging: Paging): readonly Place[] {
+  return stretches(order, paging).map((stretch) => {
+    const elsewhere = stretch.nulls ? nullsFrom : undefined
+    return { ...stretch, within: [...within, ...stretch.within], from: elsewhere ?? from, keySource: elsewhere ?? keys }
   })
-}
-
-function keysOf({ value, id, kind }: OrderOf, nulls: boolean): readonly string[] {
-  if (kind === 'unique') return [value]
-  return kind === 'id-only' || nulls ? [id] : [value, id]
-}
-
-function boundOf({ kind }: OrderOf, nulls: boolean, key: PageKey): readonly Value[] {
-  if (kind === 'unique') return [key.value ?? '']
-  return kind === 'id-only' || nulls ? [key.id] : [key.value ?? '', key.id]
 }
