@@ -1,34 +1,39 @@
 import { createRequire } from 'node:module'
 import pg from 'pg'
 import type * as Generated from '../generated/sqlite/client.ts'
-import { localBus } from './bus/localBus.ts'
-import { MACHINE_CLOCK } from './machineClock.ts'
+import { openPostgresBus } from './bus/postgresBus.ts'
+import { DatabaseClock } from './databaseClock.ts'
 import { lazily } from './lazily.ts'
 import type { Engine, EngineOptions } from './ports.ts'
 import { migratePostgres } from './postgresMigrations.ts'
-import { localQueue } from './queue/localQueue.ts'
-import { closePool, connectionConfig, openPool } from './store/postgres/pool.ts'
+import { graphileQueue } from './queue/graphileQueue.ts'
+import { closePool, connectionConfig, endClient, openPool } from './store/postgres/pool.ts'
 import { postgresStore } from './store/postgres/postgresStore.ts'
+import { sessionName } from './store/postgres/rings.ts'
 
 /** The distributed engine: one Postgres database, any number of processes. Migrates the database first. Rejects with EngineStartError. */
-export async function openPostgres({ databaseUrl, instanceId, log }: EngineOptions): Promise<Engine> {
-  const applicationName = `orrery:${instanceId}`
-  const applied = await migrated(databaseUrl, applicationName)
+export async function openPostgres({ databaseUrl: url, instanceId, log }: EngineOptions): Promise<Engine> {
+  const applicationName = sessionName(instanceId)
+  const applied = await migrated(url, applicationName)
   if (applied.length > 0) log.info({ migrations: applied }, 'migrated the database')
-  const pool = openPool({ url: databaseUrl, applicationName, log })
+  const clock = new DatabaseClock()
+  // What was opened last is closed first.
+  const closings: (() => Promise<unknown>)[] = []
+  const closing = lazily(async () => {
+    for (const close of closings.reverse()) await close()
+  })
   try {
-    const bus = localBus(log)
-    const clock = MACHINE_CLOCK
-    const store = await postgresStore({ pool, instanceId, bus, share: () => ({ rank: 0, of: 1 }), log })
-    const queue = localQueue({ store, bus, log, now: clock.now })
-    const prisma = lazily(() => openPrisma(databaseUrl))
-    const closing = lazily(async () => {
-      await queue.stop()
-      await bus.close()
-      await prisma.made()?.$disconnect()
-      await store.close()
-      await closePool(pool)
-    })
+    const pool = openPool({ url, applicationName, log })
+    closings.push(() => closePool(pool))
+    const bus = await openPostgresBus({ url, applicationName, instanceId, clock, log })
+    closings.push(() => bus.close())
+    const store = await postgresStore({ pool, instanceId, bus, log })
+    closings.push(() => store.close())
+    const prisma = lazily(() => openPrisma(url))
+    closings.push(async () => prisma.made()?.$disconnect())
+    const openQueuePool = (max: number) => openPool({ url, applicationName, max, plainTypes: true, log })
+    const queue = graphileQueue({ store, bus, instanceId, openPool: openQueuePool, now: () => clock.now(), log })
+    closings.push(() => queue.close())
     return {
       kind: 'POSTGRES',
       store,
@@ -41,7 +46,7 @@ export async function openPostgres({ databaseUrl, instanceId, log }: EngineOptio
       close: () => closing.value(),
     }
   } catch (error) {
-    await closePool(pool)
+    await closing.value()
     throw error
   }
 }
@@ -55,7 +60,7 @@ async function migrated(url: string, applicationName: string): Promise<readonly 
     await client.connect()
     return await migratePostgres(client)
   } finally {
-    await client.end().catch(() => {})
+    await endClient(client)
   }
 }
 

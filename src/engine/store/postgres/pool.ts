@@ -57,6 +57,8 @@ export interface PoolOptions {
   readonly max?: number
   /** Refuses all writes. */
   readonly readOnly?: boolean
+  /** For a library that reads values as the driver has them. */
+  readonly plainTypes?: boolean
   readonly log: Log
 }
 
@@ -76,9 +78,10 @@ export function connectionConfig({ url, applicationName }: Pick<PoolOptions, 'ur
  * Connections to the database. One that breaks while nobody uses it is logged and replaced with the next use; whoever uses one that breaks
  * gets the error.
  */
-export function openPool({ url, applicationName, max = POOL_SIZE, readOnly = false, log }: PoolOptions): pg.Pool {
+export function openPool({ url, applicationName, max = POOL_SIZE, readOnly = false, plainTypes = false, log }: PoolOptions): pg.Pool {
   const pool = new pg.Pool({
     ...connectionConfig({ url, applicationName }),
+    ...(plainTypes ? { types: pg.types } : {}),
     max,
     idleTimeoutMillis: 60 * SECOND,
     // A server that has gone without a word is noticed by the statement that waits for it.
@@ -108,6 +111,13 @@ export async function closePool(pool: pg.Pool, within: Milliseconds = CLOSE_TIME
   await pool.end()
   // By now nobody uses one, but the goodbye of some may be under way still.
   await Promise.all([...(open.get(pool) ?? [])].map((client) => new Promise((resolve) => client.once('end', resolve))))
+  clearTimeout(cut)
+}
+
+/** Ends a connection of its own; one whose server does not answer is cut off. */
+export async function endClient(client: pg.Client, within: Milliseconds = SECOND): Promise<void> {
+  const cut = setTimeout(() => cutOff(client), within)
+  await client.end().catch(() => {})
   clearTimeout(cut)
 }
 

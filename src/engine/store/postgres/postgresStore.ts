@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type pg from 'pg'
-import type { Bus } from '../../bus/bus.ts'
+import type { PostgresBus } from '../../bus/postgresBus.ts'
 import type { Log } from '../../ports.ts'
-import type { RunStarter } from '../../queue/starter.ts'
+import type { QueueRows } from '../../queue/graphileQueue.ts'
 import type { Store } from '../store.ts'
 import { Database, type Effects, type Tx } from './database.ts'
 import { Figures } from './figures.ts'
@@ -12,7 +12,7 @@ import { creating } from './jobs.ts'
 import { Logs } from './logs.ts'
 import { maintenance } from './maintenance.ts'
 import { Progress } from './progress.ts'
-import { addRings } from './rings.ts'
+import { addRings, Rings } from './rings.ts'
 import { listReads } from './listReads.ts'
 import { readsById } from './reads.ts'
 import { Room } from './room.ts'
@@ -21,21 +21,19 @@ import { Definitions } from './definitions.ts'
 import { Planning } from './plans.ts'
 import { Running } from './running.ts'
 import { Settling } from './settle.ts'
-import { type Share, Shares } from './shares.ts'
+import { Shares } from './shares.ts'
 import { Stream } from './stream.ts'
 import { markUnhandled } from './unhandled.ts'
 import { waiting } from './waiting.ts'
 import { jobChanges, runChanges } from './streamReads.ts'
 
 /** The store with what the queue of this process needs beside the port. */
-export interface PostgresStore extends Store, RunStarter {}
+export interface PostgresStore extends Store, QueueRows {}
 
 export interface PostgresStoreOptions {
   readonly pool: pg.Pool
   readonly instanceId: string
-  readonly bus: Bus
-  /** This process's part of the jobs, of those that plan. */
-  readonly share: () => Share
+  readonly bus: PostgresBus
   readonly log: Log
 }
 
@@ -43,7 +41,7 @@ export interface PostgresStoreOptions {
  * All of the store over a pool of connections. Any number of processes have one each: rows are locked in one order (locks.ts), and what
  * is remembered in memory is compared with the rows, or is no older than its reader allows.
  */
-export async function postgresStore({ pool, instanceId, bus, share, log }: PostgresStoreOptions): Promise<PostgresStore> {
+export async function postgresStore({ pool, instanceId, bus, log }: PostgresStoreOptions): Promise<PostgresStore> {
   const room = new Room(log)
   const figures = new Figures(instanceId)
   const db = new Database(pool, {
@@ -59,7 +57,8 @@ export async function postgresStore({ pool, instanceId, bus, share, log }: Postg
   })
   const databaseId = await settledDatabaseId(db)
   const stream = new Stream(db)
-  const shares = new Shares(db, share)
+  const rings = new Rings(db)
+  const shares = new Shares(db, () => bus.share())
   const logs = new Logs(db)
   const progress = new Progress(db)
   const definitions = new Definitions()
@@ -102,6 +101,9 @@ export async function postgresStore({ pool, instanceId, bus, share, log }: Postg
     // the queue of this process
     attach: (consumer) => room.attach(consumer),
     detach: () => room.detach(),
+    anyReady: (runIds) => rings.anyReady(runIds),
+    askedToCancel: (instanceId) => rings.askedToCancel(instanceId),
+    releaseRings: (instanceIds) => rings.releaseRings(instanceIds),
     close: async () => progress.close(),
   } satisfies Partial<PostgresStore>
   // Until every verb has landed.

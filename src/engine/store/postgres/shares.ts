@@ -1,4 +1,4 @@
-import { type Instant, type Milliseconds, SECOND } from '../../../domain/instant.ts'
+import { type Instant, MINUTE, type Milliseconds, SECOND } from '../../../domain/instant.ts'
 import type { Position } from '../../../domain/job.ts'
 import type { Store } from '../store.ts'
 import type { Database } from './database.ts'
@@ -8,6 +8,8 @@ import { instantText } from './columns.ts'
 const PATIENCE: Milliseconds = 750
 /** Whoever had to plan a job of another's plans all jobs for so long: the other one is busy, frozen or dead. */
 const TAKEOVER: Milliseconds = 10 * SECOND
+/** Where it has to again soon after, it is for longer. */
+const LONGEST_TAKEOVER: Milliseconds = MINUTE
 
 /** Which of the jobs are this scheduler's: those whose number leaves `rank`, divided by `of`. */
 export interface Share {
@@ -39,6 +41,7 @@ export class Shares implements Pick<Store, 'duePositions' | 'nextWakeAt'> {
   readonly #share: () => Share
   readonly #elapsed: () => number
   #takesAllUntil = Number.NEGATIVE_INFINITY
+  #length = TAKEOVER
 
   /** `elapsed`: a clock that never jumps, in ms. */
   constructor(db: Database, share: () => Share, elapsed: () => number = () => performance.now()) {
@@ -53,7 +56,7 @@ export class Shares implements Pick<Store, 'duePositions' | 'nextWakeAt'> {
     const own = await this.#db.rows<Position>(DUE_OWN, [of, rank, instantText(now), limit])
     if (own.length === limit) return own
     const late = await this.#db.rows<Position>(DUE_OTHERS, [of, rank, instantText(now - PATIENCE), limit - own.length])
-    if (late.length > 0) this.#takesAllUntil = this.#elapsed() + TAKEOVER
+    if (late.length > 0) this.#takeOver()
     return own.concat(late)
   }
 
@@ -64,6 +67,13 @@ export class Shares implements Pick<Store, 'duePositions' | 'nextWakeAt'> {
     if (first === null || of === 1 || this.#takesAll) return first
     const own = await this.#earliest(NEXT_OWN, [of, rank])
     return Math.min(own ?? Number.POSITIVE_INFINITY, first + PATIENCE)
+  }
+
+  #takeOver(): void {
+    const now = this.#elapsed()
+    const again = now - this.#takesAllUntil < TAKEOVER
+    this.#length = again ? Math.min(this.#length * 2, LONGEST_TAKEOVER) : TAKEOVER
+    this.#takesAllUntil = now + this.#length
   }
 
   get #takesAll(): boolean {
