@@ -26,7 +26,7 @@ const ordered = (order: OrderOf, always: Condition): Source => ({
 /** CREATED_AT is the order of ids: they sort by the time of their making (domain/ids). Names are of living jobs alone. */
 const ORDERS: Readonly<Record<JobOrderField, Source>> = {
   NAME: ordered({ value: 'j."liveName"', id: 'j.id', kind: 'unique' }, NAMED),
-  CREATED_AT: ordered({ value: 'j."createdAt"', id: 'j.id', kind: 'id-only' }, LIVES),
+  CREATED_AT: { ...ordered({ value: 'j."createdAt"', id: 'j.id', kind: 'id-only' }, LIVES), twin: 'p."jobId"' },
   UPDATED_AT: ordered({ value: 'j."updatedAt"', id: 'j.id', kind: 'never-null' }, LIVES),
   NEXT_RUN_AT: ordered({ value: 'p."nextRunAt"', id: 'p."jobId"', kind: 'nullable' }, LIVES),
   LAST_RUN_AT: ordered({ value: 'p."lastRunAt"', id: 'p."jobId"', kind: 'nullable' }, LIVES),

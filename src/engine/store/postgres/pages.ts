@@ -9,6 +9,8 @@ export interface Source {
   /** What every list of its kind asks for. */
   readonly always: readonly Condition[]
   readonly order: OrderOf
+  /** A column of a joined table that equals the id it is ordered by. Postgres would read that table from its beginning if not told where to. */
+  readonly twin?: string
 }
 
 /** So many rows are asked for, the least of these that will do: pages of all sizes then share a few statements. */
@@ -16,20 +18,18 @@ const LIMITS = [1, 2, 6, 11, 21, 26, 51, 101, 1_001]
 
 /** One page, in the list's own order. With filters it is planned for their values: how rare they are decides where to begin. */
 export async function readPage<Row>(session: Session, source: Source, filters: readonly Condition[], paging: Paging): Promise<Row[]> {
-  const { columns, from, always, order } = source
+  const { columns, from, always, order, twin } = source
   if ([...always, ...filters].some(isImpossible)) return []
   const ascending = (paging.direction === 'ASC') !== paging.fromEnd
   const ordered = keysInOrder(order, ascending ? 'ASC' : 'DESC')
   const rows: Row[] = []
   for (const { keys, within, start, end } of stretches(order, paging)) {
     const missing = paging.limit - rows.length
-    const { sql, values } = allOf([
-      ...always,
-      ...within,
-      ...(start === null ? [] : [compare(keys, ascending ? '>' : '<', start.map(asBound))]),
-      ...(end === null ? [] : [compare(keys, ascending ? '<' : '>', end.map(asBound))]),
-      ...filters,
+    const bounds = (twin === undefined ? [keys] : [keys, [twin]]).flatMap((each) => [
+      ...(start === null ? [] : [compare(each, ascending ? '>' : '<', start.map(asBound))]),
+      ...(end === null ? [] : [compare(each, ascending ? '<' : '>', end.map(asBound))]),
     ])
+    const { sql, values } = allOf([...always, ...within, ...bounds, ...filters])
     const limit = LIMITS.find((each) => each >= missing) ?? missing
     const text = numbered(`SELECT ${columns} FROM ${from}${sql} ORDER BY ${ordered} LIMIT ${limit}`)
     const found = await (filters.length === 0 ? session.rows<Row>(text, values) : session.rowsOnce<Row>(text, values))
