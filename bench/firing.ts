@@ -1,13 +1,11 @@
-// How late do recurring jobs fire? The product runs as its user starts it, on a fresh SQLite file; the figures come from the runs that it
-// stored, read after it has stopped.
+// How late do recurring jobs fire? The product runs as its user starts it, on a fresh SQLite file or as many processes on Postgres; the
+// figures come from the runs that it stored, read after it has stopped.
 
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import Database from 'better-sqlite3'
 import { createJob, createJobs } from '../test/support/jobs.ts'
-import { type Orrery, startOrrery } from '../test/support/process.ts'
-import { temporaryDirectory } from '../test/support/temporary.ts'
+import { type Product, startOnPostgres, startOnSqlite } from './product.ts'
 import { type Figures, type Line, percentile, progress, report, summarize } from './report.ts'
 
 const HELP = `How late thousands of recurring jobs fire (every 1 to 10 s, equally many of each, built-in handler noop).
@@ -16,6 +14,9 @@ const HELP = `How late thousands of recurring jobs fire (every 1 to 10 s, equall
   --phases P,P       aligned: all share one anchor, so up to 60 % of them are due at one instant; spread: each has its own (default aligned,spread)
   --window SECONDS   how long is looked at (default 12)
   --concurrency N    ORRERY_CONCURRENCY (default: the product's own)
+  --postgres         on an embedded Postgres, with a process for each role
+  --schedulers N     of them (default 2)
+  --workers N        of them (default 2)
   --spin             beside them a job every 2 s whose handler never yields (for (;;) {}), with a timeout of 1 s
   --repetitions N    (default 3)
 
@@ -40,6 +41,9 @@ const { values } = parseArgs({
     concurrency: { type: 'string', default: '' },
     repetitions: { type: 'string', default: '3' },
     spin: { type: 'boolean', default: false },
+    postgres: { type: 'boolean', default: false },
+    schedulers: { type: 'string', default: '2' },
+    workers: { type: 'string', default: '2' },
     help: { type: 'boolean' },
   },
 })
@@ -62,28 +66,34 @@ async function main(repetitions: number, counts: readonly number[], phases: read
 const every = (i: number): number => 1000 * (1 + (i % 10))
 
 async function measure({ jobs, phases, window }: Setting): Promise<Figures> {
-  const directory = temporaryDirectory()
-  const orrery = await startOrrery({
-    directory,
-    env: { LOG_LEVEL: 'warn', ORRERY_CONCURRENCY: values.concurrency, ORRERY_HANDLERS: HANDLERS },
-  })
+  const env = { LOG_LEVEL: 'warn', ORRERY_CONCURRENCY: values.concurrency, ORRERY_HANDLERS: HANDLERS }
+  const members = { api: 1, scheduler: Number(values.schedulers), worker: Number(values.workers) }
+  const product = values.postgres ? await startOnPostgres(members, env) : await startOnSqlite(env)
+  try {
+    return await measureProduct(product, { jobs, phases, window })
+  } finally {
+    await product.close()
+  }
+}
+
+async function measureProduct(product: Product, { jobs, phases, window }: Setting): Promise<Figures> {
   const anchor = Math.ceil(Date.now() / 1000) * 1000
   const phase = (i: number): number => (phases === 'spread' ? Math.floor((i / jobs) * every(i)) : 0)
-  await createAll(orrery, jobs, (i) => anchor + phase(i))
-  const spinner = values.spin ? await createJob(orrery.url, SPIN) : null
+  await createAll(product, jobs, (i) => anchor + phase(i))
+  const spinner = values.spin ? await createJob(product.url, SPIN) : null
   const from = anchor + OPENS_AFTER
   if (Date.now() > from) throw new Error(`creating ${jobs} jobs took ${Date.now() - anchor} ms: the window is gone`)
   await delay(from - Date.now())
-  const before = orrery.usage()
+  const before = await product.usage()
   await delay(window)
-  const after = orrery.usage()
-  await orrery.kill('SIGTERM')
+  const after = await product.usage()
+  await product.stop()
 
   const expected = Array.from({ length: jobs }, (_, i) => instantsBetween(anchor + phase(i), every(i), from, from + window)).reduce(
     (sum, n) => sum + n,
     0,
   )
-  const runs = readRuns(directory, from, from + window, spinner?.id ?? '')
+  const runs = await readRuns(product, from, from + window, spinner?.id ?? '')
   return {
     'lag p50 ms': percentile(runs.lags, 0.5),
     'lag p99 ms': percentile(runs.lags, 0.99),
@@ -98,13 +108,13 @@ async function measure({ jobs, phases, window }: Setting): Promise<Figures> {
   }
 }
 
-async function createAll(orrery: Orrery, count: number, anchorOf: (i: number) => number): Promise<void> {
+async function createAll({ url }: Product, count: number, anchorOf: (i: number) => number): Promise<void> {
   const inputs = Array.from({ length: count }, (_, i) => ({
     name: `bench ${i}`,
     schedule: { interval: { every: `${every(i)}ms`, anchor: new Date(anchorOf(i)).toISOString() } },
     target: { handler: { handler: 'noop' } },
   }))
-  await createJobs(orrery.url, inputs)
+  await createJobs(url, inputs)
 }
 
 /** A handler that never yields. */
@@ -127,19 +137,25 @@ interface StoredRuns {
   readonly timedOut: number
 }
 
-function readRuns(directory: string, from: number, to: number, spinner: string): StoredRuns {
-  const db = new Database(`${directory}/orrery.db`, { readonly: true })
-  const rows = db
-    .prepare(
-      'SELECT startedAt - dueAt AS lag, finishedAt - dueAt AS ended FROM Run WHERE scheduledFor >= ? AND scheduledFor < ? AND startedAt IS NOT NULL AND jobId <> ?',
-    )
-    .all(from, to, spinner) as { lag: number; ended: number | null }[]
-  const { timedOut } = db.prepare(`SELECT count(*) AS timedOut FROM Run WHERE jobId = ? AND status = 'TIMED_OUT'`).get(spinner) as {
-    timedOut: number
+async function readRuns(product: Product, from: number, to: number, spinner: string): Promise<StoredRuns> {
+  const rows = (
+    await product.rows<{
+      dueAt: number
+      startedAt: number
+      finishedAt: number | null
+      scheduledFor: number
+      jobId: string
+      status: string
+    }>('SELECT "dueAt", "startedAt", "finishedAt", "scheduledFor", "jobId", status FROM "Run" WHERE "startedAt" IS NOT NULL')
+  ).filter(({ scheduledFor, jobId }) => jobId === spinner || (scheduledFor >= from && scheduledFor < to))
+  const timedOut = rows.filter(({ jobId, status }) => jobId === spinner && status === 'TIMED_OUT').length
+  const fired = rows.filter(({ jobId }) => jobId !== spinner)
+  const ends = fired.flatMap(({ finishedAt, dueAt }) => (finishedAt === null ? [] : [finishedAt - dueAt]))
+  return {
+    lags: Float64Array.from(fired, ({ startedAt, dueAt }) => startedAt - dueAt).sort(),
+    ends: Float64Array.from(ends).sort(),
+    timedOut,
   }
-  db.close()
-  const ends = rows.flatMap(({ ended }) => (ended === null ? [] : [ended]))
-  return { lags: Float64Array.from(rows, ({ lag }) => lag).sort(), ends: Float64Array.from(ends).sort(), timedOut }
 }
 
 if (values.help) console.log(HELP)

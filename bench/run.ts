@@ -13,6 +13,9 @@ const BENCHMARKS: Readonly<Record<string, string>> = {
   slowreader: 'a subscriber that stops reading: memory, the others, what it gets later',
   engine: 'the verbs of the store by themselves',
   cuts: 'whether clients whose connections are cut all the time miss anything',
+  workers: 'runs a second of 1 to 3 worker processes on Postgres, beside bare queues',
+  failover: 'what the death of a worker or a scheduler costs',
+  cluster: 'whether all comes true with many processes that die, freeze and lose their database',
   soak: 'whether all that was promised comes true: jobs of all kinds, kills, commands at random',
 }
 

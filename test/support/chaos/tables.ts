@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
-import pg from 'pg'
 import type { Schedule } from '../../../src/domain/schedule.ts'
+import { onPostgres } from '../postgresRows.ts'
 
 /** A run as stored. */
 export interface RunRecord {
@@ -85,12 +85,10 @@ export function readTables(directory: string): Tables {
 }
 
 /** The same of a Postgres database. */
-export async function readPostgresTables(url: string): Promise<Tables> {
-  const client = new pg.Client({ connectionString: url, types: MILLISECONDS })
-  await client.connect()
-  try {
+export function readPostgresTables(url: string): Promise<Tables> {
+  return onPostgres(url, async (client) => {
     const all = async <T>(sql: string) => (await client.query(sql)).rows as T[]
-    await client.query(`SET TIME ZONE 'UTC'; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`)
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
     const jobs = await all<JobRecord>(
       `SELECT id, name, j.version, "deletedAt", "targetKind", "plannedUntil", "activeRuns", "scheduledRuns" FROM "Job" j JOIN "JobPosition" p ON p."jobId" = j.id`,
     )
@@ -103,17 +101,7 @@ export async function readPostgresTables(url: string): Promise<Tables> {
       'SELECT "jobId", number, schedule, "from", "until" FROM "Revision" ORDER BY "jobId", number',
     )
     return asTables(jobs, runs, verdicts, revisions)
-  } finally {
-    await client.end()
-  }
-}
-
-/** Instants as milliseconds and positions as numbers, as SQLite keeps them. */
-const MILLISECONDS: pg.CustomTypesConfig = {
-  getTypeParser: ((oid: number, format?: 'text' | 'binary') => {
-    if (oid === pg.types.builtins.TIMESTAMPTZ) return (text: string) => Date.parse(`${text.replace(' ', 'T')}:00`)
-    return oid === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(oid, format as 'text')
-  }) as pg.CustomTypesConfig['getTypeParser'],
+  })
 }
 
 function asTables(
