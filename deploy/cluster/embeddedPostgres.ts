@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { type Guard, startGuard } from './guard.ts'
 import { freePort } from './ports.ts'
-import { type Binaries, postgresUser, preparedBinaries, type User } from './postgresBinaries.ts'
+import { type Binaries, checkReach, idsOf, postgresUser, preparedBinaries, type User } from './postgresBinaries.ts'
 import { descendants, isRunning, signal } from './processes.ts'
 
 const SUPERUSER = 'orrery'
@@ -43,6 +43,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const guard = startGuard(temporary ? { signal: 'QUIT', patience: 8, folder } : { signal: 'INT', patience: 60 })
   try {
     if (user !== null) chownSync(folder, user.uid, user.gid)
+    checkReach(user, folder)
     const binaries = preparedBinaries(user, () => folder)
     if (!existsSync(join(folder, 'data'))) await initialise(binaries, user, options)
     const server = new EmbeddedPostgres(binaries, user, options, guard)
@@ -67,7 +68,7 @@ async function initialise({ initdb }: Binaries, user: User | null, options: Embe
     const login = [`--username=${SUPERUSER}`, '--auth=scram-sha-256', `--pwfile=${passwordFile}`]
     const text = ['--encoding=UTF8', '--locale=C', ...locale]
     await promisify(execFile)(initdb, [`--pgdata=${unfinished}`, ...login, ...text, '--no-sync', '--no-instructions'], {
-      ...user,
+      ...idsOf(user),
       cwd: folder,
     })
     renameSync(unfinished, join(folder, 'data'))
@@ -177,7 +178,7 @@ export class EmbeddedPostgres {
     const fixed = { listen_addresses: '127.0.0.1', unix_socket_directories: '', log_min_messages: 'log', lc_messages: 'C' }
     const flags = Object.entries({ ...fixed, ...settings }).flatMap(([name, value]) => ['-c', `${name}=${value}`])
     const child = spawn(this.#binaries.postgres, ['-D', join(folder, 'data'), '-p', String(port), ...flags], {
-      ...this.#user,
+      ...idsOf(this.#user),
       cwd: folder,
       stdio: ['ignore', 'ignore', 'pipe'],
       // Out of reach of what a terminal sends to the whole group: who started it ends it, when nobody needs it any more.

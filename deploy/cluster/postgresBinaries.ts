@@ -12,6 +12,7 @@ export interface Binaries {
 }
 
 export interface User {
+  readonly name: string
   readonly uid: number
   readonly gid: number
 }
@@ -24,13 +25,26 @@ export function postgresUser(folder: string): User | null {
   if (process.getuid?.() !== 0) return null
   if (existsSync(folder)) {
     const { uid, gid } = statSync(folder)
-    if (uid !== 0) return { uid, gid }
+    if (uid !== 0) return { name: `with the number ${uid}`, uid, gid }
   }
   for (const name of ['postgres', 'nobody']) {
     const [uid, gid] = ['-u', '-g'].map((option) => spawnSync('id', [option, name], { encoding: 'utf8' }).stdout?.trim())
-    if (uid && gid) return { uid: Number(uid), gid: Number(gid) }
+    if (uid && gid) return { name, uid: Number(uid), gid: Number(gid) }
   }
   throw new Error('Postgres does not run as root, and this system has neither a user "postgres" nor "nobody". Run this as another user.')
+}
+
+/** Throws where the user cannot reach a folder, or one above it. */
+export function checkReach(user: User | null, folder: string): void {
+  if (user === null || spawnSync('/bin/sh', ['-c', 'cd "$1"', 'reach', folder], { ...idsOf(user), cwd: '/' }).status === 0) return
+  throw new Error(
+    `As root, Postgres is run as the user ${user.name}, who cannot reach the folder ${folder}. Choose another, or run this as another user.`,
+  )
+}
+
+/** As the options of a new process. */
+export function idsOf(user: User | null): { uid: number; gid: number } | undefined {
+  return user === null ? undefined : { uid: user.uid, gid: user.gid }
 }
 
 /**
@@ -49,7 +63,7 @@ export function preparedBinaries(user: User | null, scratch: () => string): Bina
   linkLibraries(copy)
   const binaries = binariesIn(copy)
   // Throws what is wrong.
-  execFileSync(binaries.postgres, ['--version'], { ...user })
+  execFileSync(binaries.postgres, ['--version'], { ...idsOf(user) })
   return binaries
 }
 
@@ -88,5 +102,5 @@ function linkLibraries(native: string): boolean {
 }
 
 function runs(binary: string, user: User | null): boolean {
-  return spawnSync(binary, ['--version'], { ...user, cwd: '/' }).status === 0
+  return spawnSync(binary, ['--version'], { ...idsOf(user), cwd: '/' }).status === 0
 }
