@@ -1,12 +1,14 @@
 import { randomFillSync } from 'node:crypto'
 import type { TestContext } from 'node:test'
 import Database from 'better-sqlite3'
+import pg from 'pg'
 import type { Commands } from '../../src/commands/commands.ts'
 import { createCommands } from '../../src/commands/commands.ts'
 import type { CreateJobInput } from '../../src/commands/inputs.ts'
 import { type Engine, openEngine } from '../../src/engine/engine.ts'
 import { Scheduler } from '../../src/scheduler/scheduler.ts'
 import type { TargetRules } from '../../src/worker/targetRules.ts'
+import { createPostgresDatabase, type PostgresDatabase } from './postgres.ts'
 import { temporaryDirectory } from './temporary.ts'
 
 /** A log that keeps what it was told. */
@@ -47,25 +49,32 @@ export interface Parts {
   atEnd(close: () => Promise<void>): void
   /** Creates a job that must be accepted; answers its id. */
   create(input: Partial<CreateJobInput>): Promise<string>
-  /** Changes the file behind the engine's back, as a fault of ours or of a disk would. */
-  tamper(sql: string, ...values: readonly unknown[]): void
+  /** Changes the database behind the engine's back, as a fault of ours or of a disk would. Values stand for `?`. Done at once on SQLite. */
+  tamper(sql: string, ...values: readonly unknown[]): Promise<void>
 }
+
+/** For tests that must hold on both: `for (const engine of ENGINES) …`. */
+export const ENGINES = ['sqlite', 'postgres'] as const
 
 interface Options {
   readonly targetRules?: TargetRules
   readonly clock?: HandClock
-  /** Where the database is, or will be; a folder of its own unless given. */
+  /** SQLite unless given. */
+  readonly engine?: (typeof ENGINES)[number]
+  /** Where the file is, or will be; a folder of its own unless given. */
   readonly directory?: string
+  /** Of Postgres, one that the test made and drops; one of its own unless given. */
+  readonly database?: PostgresDatabase
 }
 
-/** A real engine on a fresh file, with commands and a scheduler that a test ticks by hand. Closed when the test ends. */
+/** A real engine on a fresh database, with commands and a scheduler that a test ticks by hand. Closed when the test ends. */
 export async function openParts(t: TestContext, options: Options = {}): Promise<Parts> {
   const { entries, log } = keepingLog()
   const clock = options.clock ?? new HandClock(NOON)
-  const file = `${options.directory ?? temporaryDirectory()}/orrery.db`
-  const engine = await openEngine({ databaseUrl: `file:${file}`, instanceId: 'ins_test', log: log as never })
+  const database = options.engine === 'postgres' ? await postgresDatabase(options) : sqliteDatabase(options)
+  const engine = await openEngine({ databaseUrl: database.url, instanceId: 'ins_test', log: log as never })
   // What was opened last is closed first: a worker still has outcomes to store.
-  const closings = [() => engine.close()]
+  const closings = [database.close, () => engine.close()]
   t.after(async () => {
     for (const close of closings.reverse()) await close()
   })
@@ -85,10 +94,42 @@ export async function openParts(t: TestContext, options: Options = {}): Promise<
     if (!result.ok) throw new Error(JSON.stringify(result.errors))
     return result.value.jobId
   }
-  const tamper = (sql: string, ...values: readonly unknown[]) => {
-    const db = new Database(file)
-    db.prepare(sql).run(...values)
-    db.close()
+  return { engine, clock, commands, scheduler, entries, create, tamper: database.tamper, atEnd: (close) => closings.push(close) }
+}
+
+interface PartsDatabase {
+  readonly url: string
+  readonly tamper: Parts['tamper']
+  readonly close: () => Promise<void>
+}
+
+function sqliteDatabase({ directory = temporaryDirectory() }: Options): PartsDatabase {
+  const file = `${directory}/orrery.db`
+  return {
+    url: `file:${file}`,
+    async tamper(sql, ...values) {
+      const db = new Database(file)
+      db.prepare(sql).run(...values)
+      db.close()
+    },
+    close: async () => {},
   }
-  return { engine, clock, commands, scheduler, entries, create, tamper, atEnd: (close) => closings.push(close) }
+}
+
+async function postgresDatabase({ database }: Options): Promise<PartsDatabase> {
+  const { url, drop } = database ?? (await createPostgresDatabase())
+  return {
+    url,
+    async tamper(sql, ...values) {
+      let given = 0
+      const client = new pg.Client(url)
+      await client.connect()
+      await client.query(
+        sql.replaceAll('?', () => `$${++given}`),
+        [...values],
+      )
+      await client.end()
+    },
+    close: database === undefined ? drop : async () => {},
+  }
 }

@@ -1,4 +1,3 @@
-import { after } from 'node:test'
 import { administer, startServerOfRun, urlOf } from './postgresServer.ts'
 import { askServerOfRun, type ServerOfRun } from './postgresOfRun.ts'
 
@@ -15,11 +14,7 @@ export interface PostgresDatabase {
 }
 
 let server: Promise<ServerOfRun> | undefined
-let own: Awaited<ReturnType<typeof startServerOfRun>> | undefined
 let databases = 0
-
-// Here, where it belongs to the file: within a test it would belong to that test.
-after(() => own?.close())
 
 /**
  * A database as this version's migrations leave it, or an empty one. Whoever makes it drops it, after having closed what is connected;
@@ -42,6 +37,8 @@ export async function createPostgresDatabase({ empty = false } = {}): Promise<Po
 async function serverOfFile(): Promise<ServerOfRun> {
   const shared = await askServerOfRun()
   if (shared !== null) return shared
-  own = await startServerOfRun()
+  const own = await startServerOfRun()
+  // When all tests are over and nothing is left to do. A process that ends otherwise leaves it to those who watch over it.
+  process.once('beforeExit', () => void own.close())
   return own
 }

@@ -1,0 +1,4 @@
+import { engineContract } from './contract.ts'
+import { openPostgresDatabase } from './openPostgres.ts'
+
+engineContract('Postgres', openPostgresDatabase)
