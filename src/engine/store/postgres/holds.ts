@@ -62,12 +62,12 @@ interface AskedBound {
 }
 
 const ASKED = columns<AskedBound>({ key: text((k) => k.key), most: integer((k) => k.most) })
-const SLOTS = `SELECT k.key, least.bound, going.count FROM ${ASKED.table('k')}
-  CROSS JOIN LATERAL (SELECT min("maxConcurrency") AS bound FROM "Run" WHERE "concurrencyKey" = k.key AND "finishedAt" IS NULL) least
+const SLOTS = `SELECT k.key, asked.bound, going.count FROM ${ASKED.table('k')}
+  CROSS JOIN LATERAL (SELECT min("maxConcurrency") AS bound FROM "Run" WHERE "concurrencyKey" = k.key AND "finishedAt" IS NULL) asked
   CROSS JOIN LATERAL (
     SELECT count(*) FROM (
-      SELECT 1 FROM "Run" WHERE "concurrencyKey" = k.key AND "finishedAt" IS NULL AND "heldBy" IS NULL LIMIT greatest(k.most, least.bound)
-    ) some
+      SELECT 1 FROM "Run" WHERE "concurrencyKey" = k.key AND "finishedAt" IS NULL AND "heldBy" IS NULL LIMIT greatest(k.most, asked.bound)
+    ) seen
   ) going`
 
 interface Shared {
@@ -131,16 +131,16 @@ const NEXT_OF_JOBS = `SELECT next.* FROM unnest($1::text[]) AS j(id)
   WHERE NOT EXISTS (SELECT 1 FROM "Run" WHERE "jobId" = j.id AND "finishedAt" IS NULL AND "heldBy" IS DISTINCT FROM 'OVERLAP')`
 
 const NEXT_OF_KEYS = `SELECT next.* FROM unnest($1::text[]) AS k(key)
-  CROSS JOIN LATERAL (SELECT min("maxConcurrency") AS bound FROM "Run" WHERE "concurrencyKey" = k.key AND "finishedAt" IS NULL) least
+  CROSS JOIN LATERAL (SELECT min("maxConcurrency") AS bound FROM "Run" WHERE "concurrencyKey" = k.key AND "finishedAt" IS NULL) asked
   CROSS JOIN LATERAL (
     SELECT count(*) FROM (
-      SELECT 1 FROM "Run" WHERE "concurrencyKey" = k.key AND "finishedAt" IS NULL AND "heldBy" IS NULL LIMIT coalesce(least.bound, 0)
-    ) some
+      SELECT 1 FROM "Run" WHERE "concurrencyKey" = k.key AND "finishedAt" IS NULL AND "heldBy" IS NULL LIMIT coalesce(asked.bound, 0)
+    ) seen
   ) going
   CROSS JOIN LATERAL (
     SELECT id, "concurrencyKey", priority, "dueAt" FROM "Run"
     WHERE "concurrencyKey" = k.key AND "finishedAt" IS NULL AND "heldBy" = 'CONCURRENCY'
-    ORDER BY priority DESC, "dueAt", id LIMIT least.bound - going.count
+    ORDER BY priority DESC, "dueAt", id LIMIT asked.bound - going.count
   ) next`
 
 interface Holding {
