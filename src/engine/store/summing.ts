@@ -23,6 +23,11 @@ export function summableUntil(now: Instant): Instant {
   return startOf(now - GRACE, HOUR)
 }
 
+/** Whether minutes before this one are summed up by now, or may be before a transaction that writes to them has been committed. */
+export function summedPerhapsUntil(now: Instant): Instant {
+  return startOf(now - GRACE / 2, HOUR)
+}
+
 /** Minutes before this one are too old, once they are summed up. */
 export function minutesKeptFrom(now: Instant, summed: Summed): Instant {
   return Math.min(startOf(now - MINUTES_KEPT, HOUR), startOf(summed.minute, HOUR))

@@ -1,8 +1,11 @@
 import { readHistogram, writeHistogram } from '../../../domain/histogram.ts'
 import type { Instant } from '../../../domain/instant.ts'
 import { ALL_JOBS, type CountedFigures, countEnded, countSkipped, minuteOf, noFigures } from '../minutes.ts'
+import { type Summed, summedPerhapsUntil } from '../summing.ts'
+import { addToHours } from './ageing.ts'
 import { type Columns, columns, instant, integer, text } from './columns.ts'
 import type { Tx } from './database.ts'
+import { holdSummed } from './summed.ts'
 
 /** What a transaction adds to a row of JobMinute. */
 interface Addition extends CountedFigures {
@@ -74,6 +77,8 @@ export class Figures {
     const additions = this.#additions(tx)
     const long = await tx.rows<LongRow>(ADD, ADDITION.values(additions))
     if (long.length > 0) await tx.write(SHORTEN, LONG_ROW.values(long.map(putTogether)))
+    const late = additions.filter(({ minute }) => minute < summedPerhapsUntil(Date.now()))
+    if (late.length > 0) await addLate(tx, late)
   }
 
   #additions(tx: Tx): readonly Addition[] {
@@ -96,6 +101,22 @@ export class Figures {
   #ofLane(lane: number): string {
     return lane === 0 ? this.#instanceId : `${this.#instanceId}/${lane}`
   }
+}
+
+/** What was told long after its minute, because the database was away meanwhile: the hour may have been summed up without it. */
+async function addLate(tx: Tx, late: readonly Addition[]): Promise<void> {
+  const summed = await holdSummed(tx)
+  const missed = late.filter((row) => !isBehind(row, summed))
+  await addToHours(
+    tx,
+    missed.map((row) => ({ ...row, lag: writeHistogram(row.lag), duration: writeHistogram(row.duration) })),
+  )
+}
+
+/** In the order of the key of JobMinute. */
+function isBehind(row: Summed, last: Summed): boolean {
+  if (row.minute !== last.minute) return row.minute > last.minute
+  return row.jobId === last.jobId ? row.instanceId > last.instanceId : row.jobId > last.jobId
 }
 
 function putTogether(row: LongRow): LongRow {
