@@ -1,4 +1,4 @@
-import { DAY, type Instant, type Milliseconds } from './instant.ts'
+import { DAY, HOUR, type Instant, type Milliseconds } from './instant.ts'
 import { LONGEST_SHARED } from './ledger.ts'
 import type { RunStatus } from './run.ts'
 import type { Occurrences } from './schedule.ts'
@@ -42,6 +42,11 @@ export function mayGoAt(run: KeptRun, beyondMost: boolean, { succeededFor, faile
   const failed = run.status === 'FAILED' || run.status === 'TIMED_OUT'
   const byAge = beyondMost ? run.finishedAt : run.finishedAt + (failed ? failedFor : succeededFor)
   return run.holdsKey ? Math.max(byAge, run.queuedAt + KEY_KEPT) : byAge
+}
+
+/** The ledger before this instant may go. By the hour, so that where it begins does not move under every audit. */
+export function ledgerKeptFrom(now: Instant): Instant {
+  return Math.floor((now - LEDGER_KEPT) / HOUR) * HOUR
 }
 
 /** Neighbouring instants of one revision whose runs were removed. */

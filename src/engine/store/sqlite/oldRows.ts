@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3'
-import { HOUR, type Instant } from '../../../domain/instant.ts'
-import { HOURS_KEPT, LEDGER_KEPT } from '../../../domain/retention.ts'
+import type { Instant } from '../../../domain/instant.ts'
+import { HOURS_KEPT, ledgerKeptFrom } from '../../../domain/retention.ts'
 import { LEDGER_BEGINS } from '../settings.ts'
 import { prepare } from './statement.ts'
 import type { Marks } from './stream.ts'
@@ -47,7 +47,7 @@ export class OldRows {
 
   /** Whether the job has any. */
   any(jobId: string, now: Instant): boolean {
-    const ledger = ledgerCut(now)
+    const ledger = ledgerKeptFrom(now)
     return (
       isBefore(this.#sql.oldestVerdict.get(jobId), ledger) ||
       isBefore(this.#sql.oldestRevision.get(jobId), ledger) ||
@@ -57,7 +57,7 @@ export class OldRows {
 
   /** Removes at most `limit` of each kind; answers how many went. A row that reaches over the cut stays until it ends before it. */
   remove(jobId: string, now: Instant, limit: number): number {
-    const ledger = ledgerCut(now)
+    const ledger = ledgerKeptFrom(now)
     // In the same transaction: no audit ever speaks of instants whose rows are gone.
     this.#marks.raise(LEDGER_BEGINS, ledger)
     return (
@@ -66,11 +66,6 @@ export class OldRows {
       this.#sql.removeHours.run(jobId, now - HOURS_KEPT, limit).changes
     )
   }
-}
-
-/** By the hour, so that where the ledger begins does not move under every audit. */
-function ledgerCut(now: Instant): Instant {
-  return Math.floor((now - LEDGER_KEPT) / HOUR) * HOUR
 }
 
 function isBefore(oldest: Oldest | undefined, cut: Instant): boolean {

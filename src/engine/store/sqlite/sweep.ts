@@ -3,7 +3,7 @@ import type { Instant } from '../../../domain/instant.ts'
 import { STREAM_FLOOR } from '../settings.ts'
 import type { SweepPlace, SweepQuery, SweepResult } from '../store.ts'
 import { ALL_JOBS } from '../minutes.ts'
-import { ExpiredRuns } from './expiredRuns.ts'
+import { ExpiredRunsOfJob } from './expiredRuns.ts'
 import type { Logs } from './logs.ts'
 import { OldRows } from './oldRows.ts'
 import { RunVerdicts } from './runVerdicts.ts'
@@ -45,7 +45,7 @@ function statements(db: Database) {
  */
 export class Sweep {
   readonly #sql
-  readonly #expired: ExpiredRuns
+  readonly #expired: ExpiredRunsOfJob
   readonly #oldRows: OldRows
   readonly #verdicts: RunVerdicts
   readonly #marks: Marks
@@ -53,7 +53,7 @@ export class Sweep {
 
   constructor(db: Database, { marks, logs }: { readonly marks: Marks; readonly logs: Logs }) {
     this.#sql = statements(db)
-    this.#expired = new ExpiredRuns(db)
+    this.#expired = new ExpiredRunsOfJob(db)
     this.#oldRows = new OldRows(db, marks)
     this.#verdicts = new RunVerdicts(db)
     this.#marks = marks
