@@ -1,4 +1,6 @@
-import type { Session } from './database.ts'
+import { JOB_STREAM_FLOOR, LEDGER_BEGINS, STREAM_FLOOR } from '../settings.ts'
+import type { Store } from '../store.ts'
+import type { Database, Session } from './database.ts'
 
 const RAISE = `INSERT INTO "Setting" AS s (name, value) VALUES ($1, $2)
   ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE s.value::bigint < excluded.value::bigint`
@@ -14,4 +16,14 @@ export async function readMarks(session: Session, names: readonly string[]): Pro
   const rows = await session.rows<{ name: string; value: string }>(READ, [names])
   const values = new Map(rows.map(({ name, value }) => [name, Number(value)]))
   return names.map((name) => values.get(name) ?? null)
+}
+
+/** The verbs that tell what was removed by age. */
+export function marks(database: Database): Pick<Store, 'streamFloor' | 'jobStreamFloor' | 'ledgerBegins'> {
+  const one = async (name: string) => (await readMarks(database, [name]))[0] ?? null
+  return {
+    streamFloor: async () => (await one(STREAM_FLOOR)) ?? 0,
+    jobStreamFloor: async () => (await one(JOB_STREAM_FLOOR)) ?? 0,
+    ledgerBegins: () => one(LEDGER_BEGINS),
+  }
 }

@@ -4,14 +4,19 @@ import type { PostgresBus } from '../../bus/postgresBus.ts'
 import type { Log } from '../../ports.ts'
 import type { QueueRows } from '../../queue/graphileQueue.ts'
 import type { Store } from '../store.ts'
+import { ageing } from './ageing.ts'
 import { Database, type Effects, type Tx } from './database.ts'
+import { deletedJobs } from './deletedJobs.ts'
+import { figureReads } from './figureReads.ts'
 import { Figures } from './figures.ts'
 import { tell } from './hints.ts'
 import { instances } from './instances.ts'
 import { creating } from './jobs.ts'
 import { Logs } from './logs.ts'
 import { maintenance } from './maintenance.ts'
+import { marks } from './marks.ts'
 import { Progress } from './progress.ts'
+import { population } from './population.ts'
 import { addRings, Rings } from './rings.ts'
 import { listReads } from './listReads.ts'
 import { readsById } from './reads.ts'
@@ -23,6 +28,7 @@ import { Running } from './running.ts'
 import { Settling } from './settle.ts'
 import { Shares } from './shares.ts'
 import { Stream } from './stream.ts'
+import { Sweep } from './sweep.ts'
 import { markUnhandled } from './unhandled.ts'
 import { waiting } from './waiting.ts'
 import { jobChanges, runChanges } from './streamReads.ts'
@@ -65,6 +71,7 @@ export async function postgresStore({ pool, instanceId, bus, log }: PostgresStor
   const planning = new Planning(db, { definitions, room })
   const running = new Running(db, room)
   const settling = new Settling(db, definitions)
+  const sweep = new Sweep(db, instanceId)
 
   const parts = {
     databaseId,
@@ -98,13 +105,23 @@ export async function postgresStore({ pool, instanceId, bus, log }: PostgresStor
     // reading
     ...readsById(db),
     ...listReads(db),
+    ...figureReads(db),
+    ...population(db),
+    // keeping
+    ...marks(db),
+    ...ageing(db),
+    ...deletedJobs(db),
+    sweepJobs: (query) => sweep.sweepJobs(query),
     // the queue of this process
     attach: (consumer) => room.attach(consumer),
     detach: () => room.detach(),
     anyReady: (runIds) => rings.anyReady(runIds),
     askedToCancel: (instanceId) => rings.askedToCancel(instanceId),
     releaseRings: (instanceIds) => rings.releaseRings(instanceIds),
-    close: async () => progress.close(),
+    async close() {
+      progress.close()
+      await sweep.close()
+    },
   } satisfies Partial<PostgresStore>
   // Until every verb has landed.
   return parts as unknown as PostgresStore

@@ -35,9 +35,10 @@ export class Sweeper {
     return taken
   }
 
+  /** Where the database is away it ends by itself. */
   async release(): Promise<void> {
     if (this.#oursUntil === 0) return
     this.#oursUntil = 0
-    await this.#database.write(RELEASE, [this.#instanceId])
+    await this.#database.write(RELEASE, [this.#instanceId]).catch(() => {})
   }
 }
