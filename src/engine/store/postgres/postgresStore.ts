@@ -5,6 +5,7 @@ import type { Log } from '../../ports.ts'
 import type { QueueRows } from '../../queue/graphileQueue.ts'
 import type { Store } from '../store.ts'
 import { ageing } from './ageing.ts'
+import { Changes } from './changes.ts'
 import { Database, type Effects, type Tx } from './database.ts'
 import { deletedJobs } from './deletedJobs.ts'
 import { figureReads } from './figureReads.ts'
@@ -21,6 +22,7 @@ import { addRings, Rings } from './rings.ts'
 import { listReads } from './listReads.ts'
 import { readsById } from './reads.ts'
 import { Room } from './room.ts'
+import { RunCommands } from './runCommands.ts'
 import { settings } from './settings.ts'
 import { Definitions } from './definitions.ts'
 import { Planning } from './plans.ts'
@@ -65,6 +67,8 @@ export async function postgresStore({ pool, instanceId, bus, log }: PostgresStor
   const stream = new Stream(db)
   const rings = new Rings(db)
   const shares = new Shares(db, () => bus.share())
+  const changes = new Changes(db)
+  const runCommands = new RunCommands(db)
   const logs = new Logs(db)
   const progress = new Progress(db)
   const definitions = new Definitions()
@@ -77,6 +81,8 @@ export async function postgresStore({ pool, instanceId, bus, log }: PostgresStor
     databaseId,
     // commands
     ...creating(db),
+    changeJob: changes.changeJob,
+    changeRun: runCommands.changeRun,
     ...maintenance(db),
     // running
     appendLogs: logs.appendLogs,
