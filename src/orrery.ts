@@ -102,7 +102,7 @@ export function createOrrery(config: Config, log: Log): Orrery {
         prisma: engine.prisma,
         engineKind: engine.kind,
         commands,
-        handlers: () => performers.handlers,
+        handlers: () => performers.knownHandlers.list(),
         stream,
         logStream,
         jobStream,

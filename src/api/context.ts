@@ -24,7 +24,8 @@ export interface ApiServices {
   readonly prisma: Engine['prisma']
   readonly engineKind: Engine['kind']
   readonly commands: Commands
-  readonly handlers: () => readonly HandlerDescription[]
+  /** Those that a target may name. */
+  readonly handlers: () => Promise<readonly HandlerDescription[]>
   readonly stream: RunStream
   readonly logStream: LogStream
   readonly jobStream: JobStream

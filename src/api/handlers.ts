@@ -20,6 +20,6 @@ builder.queryField('handlers', (t) =>
     type: [HandlerType],
     nullable: true,
     description: "Handlers that a job's target can name on this system.",
-    resolve: (_root, _args, { handlers }) => [...handlers()],
+    resolve: async (_root, _args, { handlers }) => [...(await handlers())],
   }),
 )

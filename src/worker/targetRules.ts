@@ -1,6 +1,6 @@
 import { type UserError, userError } from '../domain/errors.ts'
 import type { CommandTarget, Job } from '../domain/job.ts'
-import type { Handlers } from './handlers/registry.ts'
+import type { KnownHandlers } from './handlers/systemHandlers.ts'
 import type { AddressGuard } from './targets/addresses.ts'
 import type { AllowedCommands } from './targets/commandList.ts'
 import type { ResolveName } from './targets/httpConnections.ts'
@@ -19,7 +19,7 @@ export interface TargetRulesDeps {
   readonly guard: AddressGuard
   readonly resolve: ResolveName
   readonly commands: AllowedCommands
-  readonly handlers: Handlers
+  readonly handlers: KnownHandlers
 }
 
 /** Handlers that a message about an unknown one names. */
@@ -42,9 +42,10 @@ export function createTargetRules({ guard, resolve, commands, handlers }: Target
   }
 }
 
-async function handlerFaults(name: string, payload: string | null, handlers: Handlers): Promise<readonly UserError[]> {
-  if (handlers.find(name) === null) {
-    const names = handlers.list.map((each) => each.name)
+async function handlerFaults(name: string, payload: string | null, handlers: KnownHandlers): Promise<readonly UserError[]> {
+  const issues = await handlers.check(name, payload)
+  if (issues === null) {
+    const names = (await handlers.list()).map((each) => each.name)
     const known =
       names.length > NAMED_HANDLERS
         ? `${names.slice(0, NAMED_HANDLERS).join(', ')} and ${names.length - NAMED_HANDLERS} more`
@@ -57,7 +58,6 @@ async function handlerFaults(name: string, payload: string | null, handlers: Han
       ),
     ]
   }
-  const issues = await handlers.check(name, payload)
   return issues.map(({ path, message }) => userError('INVALID', ['payload', ...path], message))
 }
 

@@ -60,7 +60,7 @@ export async function openApi(t: TestContext, options: { targetRules?: TargetRul
     prisma: engine.prisma,
     engineKind: engine.kind,
     commands,
-    handlers: () => HANDLERS,
+    handlers: async () => HANDLERS,
     stream: createRunStream({ store: engine.store, bus: engine.bus, log, hub, now: clock.now }),
     jobStream: createJobStream({ store: engine.store, bus: engine.bus, log, now: clock.now }),
     logStream: createLogStream({ store: engine.store, bus: engine.bus, hub }),

@@ -9,11 +9,11 @@ import { type Api, CREATE, EVERY_MINUTE, openApi, problems } from './api.ts'
 /** The real rules for targets, with two handlers (one wants `to` in its payload) and a name service of their own. */
 function openStrict(t: TestContext): Promise<Api> {
   const handlers = {
-    list: ['log', 'strict'].map((name) => ({ name, description: null, payloadSchema: null })),
-    find: (name: string) =>
-      ['log', 'strict'].includes(name) ? { kind: 'module' as const, file: `${name}.ts`, hasSchema: name === 'strict' } : null,
-    check: async (name: string, payload: string | null) =>
-      name === 'strict' && JSON.parse(payload ?? '{}').to === undefined ? [{ path: ['to'], message: '`to` is missing.' }] : [],
+    list: async () => ['log', 'strict'].map((name) => ({ name, description: null, payloadSchema: null })),
+    check: async (name: string, payload: string | null) => {
+      if (!['log', 'strict'].includes(name)) return null
+      return name === 'strict' && JSON.parse(payload ?? '{}').to === undefined ? [{ path: ['to'], message: '`to` is missing.' }] : []
+    },
   }
   const targetRules = createTargetRules({
     guard: createAddressGuard([]),

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { expectsStatus } from '../../src/domain/expectStatus.ts'
 import type { HttpHeader, HttpTarget, Target } from '../../src/domain/job.ts'
 import { webhookKey, webhookSecret, wrongWebhookSecret } from '../../src/domain/webhookSecret.ts'
-import type { Handlers } from '../../src/worker/handlers/registry.ts'
+import type { KnownHandlers } from '../../src/worker/handlers/systemHandlers.ts'
 import { createTargetRules } from '../../src/worker/targetRules.ts'
 import { createAddressGuard } from '../../src/worker/targets/addresses.ts'
 import { createAllowedCommands } from '../../src/worker/targets/commandList.ts'
@@ -21,13 +21,15 @@ const resolve: ResolveName = async (name) => {
   if (!addresses) throw Object.assign(new Error('ENOTFOUND'), { code: 'ENOTFOUND' })
   return addresses
 }
-const handlers: Handlers = {
-  list: ['import', 'log', 'noop'].map((name) => ({ name, description: null, payloadSchema: null })),
-  find: (name) => (name === 'import' ? { kind: 'module', file: '/import.ts', hasSchema: true } : null),
-  check: async () => [
-    { path: ['rows', '0', 'id'], message: 'expected a number' },
-    { path: [], message: 'too few' },
-  ],
+const handlers: KnownHandlers = {
+  list: async () => ['import', 'log', 'noop'].map((name) => ({ name, description: null, payloadSchema: null })),
+  check: async (name) =>
+    name === 'import'
+      ? [
+          { path: ['rows', '0', 'id'], message: 'expected a number' },
+          { path: [], message: 'too few' },
+        ]
+      : null,
 }
 const rulesOf = (allowTargets: readonly string[] = [], allowCommands: readonly string[] = []) =>
   createTargetRules({ guard: createAddressGuard(allowTargets), resolve, commands: createAllowedCommands(allowCommands), handlers })

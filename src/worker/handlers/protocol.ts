@@ -19,10 +19,14 @@ export interface RunFacts {
   readonly coalesced: number
 }
 
-/** Work that needs a handler's module (`file`, an absolute path), and so happens in a thread. `payload` is JSON text, or null for none. */
+/**
+ * Work that needs a handler's module (`file`, an absolute path) or its JSON Schema (`schema`, JSON text), either of which may do anything,
+ * and so happens in a thread. `payload` is JSON text, or null for none.
+ */
 export type Task =
   | { readonly kind: 'describe'; readonly file: string }
   | { readonly kind: 'check'; readonly file: string; readonly payload: string | null }
+  | { readonly kind: 'fit'; readonly schema: string; readonly payload: string | null }
   | { readonly kind: 'run'; readonly file: string; readonly payload: string | null; readonly facts: RunFacts }
 
 /** JSON text of what `describe` answers. */
@@ -35,7 +39,7 @@ export interface ModuleDescription {
   readonly payloadSchema: unknown
 }
 
-/** JSON text of a list of these is what `check` answers. `path` leads into the payload. */
+/** JSON text of a list of these is what `check` and `fit` answer. `path` leads into the payload. */
 export interface PayloadIssue {
   readonly path: readonly string[]
   readonly message: string

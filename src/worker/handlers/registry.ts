@@ -1,10 +1,11 @@
 import { readdir } from 'node:fs/promises'
 import { basename, extname, join, resolve } from 'node:path'
+import type { HandlerRow } from '../../engine/store/store.ts'
 import { BUILT_IN_HANDLERS, type BuiltInHandler } from './builtIn.ts'
 import { wrongHandlerName } from './definition.ts'
 import type { Telling } from './host.ts'
 import type { HandlerHosts } from './hosts.ts'
-import type { ModuleDescription, PayloadIssue, TaskEnd } from './protocol.ts'
+import type { ModuleDescription, PayloadIssue, Task, TaskEnd } from './protocol.ts'
 
 const EXTENSIONS = new Set(['.ts', '.mts', '.js', '.mjs'])
 /** How long a module may take to load at the start. */
@@ -14,13 +15,8 @@ const CHECK_WITHIN = 5_000
 
 const DEAF: Telling = { log() {}, progress() {} }
 
-/** A handler as the API shows it. */
-export interface HandlerDescription {
-  readonly name: string
-  readonly description: string | null
-  /** JSON Schema of its payload as a JSON value, or null where it has none that can be shown. */
-  readonly payloadSchema: unknown
-}
+/** A handler as the API shows it, and as other processes know it. */
+export type HandlerDescription = HandlerRow
 
 export type Handler =
   | { readonly kind: 'built-in'; readonly handler: BuiltInHandler }
@@ -65,11 +61,19 @@ export async function loadHandlers(folder: string | null, hosts: HandlerHosts): 
     async check(name, payload) {
       const handler = registered.get(name)?.handler
       if (handler?.kind !== 'module' || !handler.hasSchema) return []
-      const signal = AbortSignal.timeout(CHECK_WITHIN)
-      // Who asks need not wait until a schema that does not answer has been ended.
-      return issuesOf(await Promise.race([hosts.perform({ kind: 'check', file: handler.file, payload }, signal, DEAF), endOf(signal)]))
+      return checkTask(hosts, { kind: 'check', file: handler.file, payload })
     },
   }
+}
+
+/** What a thread finds wrong with a payload. */
+export async function checkTask(
+  hosts: Pick<HandlerHosts, 'perform'>,
+  task: Extract<Task, { kind: 'check' | 'fit' }>,
+): Promise<readonly PayloadIssue[]> {
+  const signal = AbortSignal.timeout(CHECK_WITHIN)
+  // Who asks need not wait until a schema that does not answer has been ended.
+  return issuesOf(await Promise.race([hosts.perform(task, signal, DEAF), endOf(signal)]))
 }
 
 async function moduleFiles(folder: string): Promise<string[]> {

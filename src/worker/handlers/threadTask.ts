@@ -55,6 +55,11 @@ export class ThreadTask {
   }
 
   async #perform(): Promise<TaskEnd> {
+    if (this.#task.kind === 'fit') {
+      // Most threads never need it.
+      const { schemaIssues } = await import('./jsonSchema.ts')
+      return { kind: 'done', value: JSON.stringify(schemaIssues(this.#task.schema, this.#task.payload)) }
+    }
     const definition = await load(this.#task.file)
     switch (this.#task.kind) {
       case 'describe':

@@ -3,6 +3,7 @@ import type { CommandTarget, HandlerTarget, HttpTarget } from '../../domain/job.
 import type { HostLog } from '../handlers/host.ts'
 import { HandlerHosts } from '../handlers/hosts.ts'
 import { type HandlerDescription, loadHandlers } from '../handlers/registry.ts'
+import { type KnownHandlers, SystemHandlers } from '../handlers/systemHandlers.ts'
 import type { Performer } from '../runContext.ts'
 import { createTargetRules, type TargetRules } from '../targetRules.ts'
 import { createAddressGuard } from './addresses.ts'
@@ -22,6 +23,8 @@ export interface PerformersOptions {
   readonly handlersFolder: string | null
   /** `whsec_…`: signs the requests of HTTP targets without a secret of their own. */
   readonly signingSecret: string
+  /** Handlers that other processes have told of. */
+  readonly toldHandlers?: () => Promise<readonly HandlerDescription[]>
   readonly log: HostLog
   readonly now?: () => Instant
   readonly resolve?: ResolveName
@@ -32,7 +35,10 @@ export interface TargetPerformers {
   readonly http: Performer<HttpTarget>
   readonly handler: Performer<HandlerTarget>
   readonly command: Performer<CommandTarget>
+  /** Those that this process can perform. */
   readonly handlers: readonly HandlerDescription[]
+  /** Those that a target may name. */
+  readonly knownHandlers: KnownHandlers
   readonly rules: TargetRules
   /** Loads what the start could do without, before an instant has to wait for it. */
   warmUp(): Promise<void>
@@ -52,13 +58,15 @@ export async function createPerformers(options: PerformersOptions): Promise<Targ
       throw error
     })
   })
+  const knownHandlers = new SystemHandlers({ own: handlers, told: options.toldHandlers ?? (async () => []), hosts })
   const http = createHttpPerformer({ guard, resolve, signingSecret, now })
   return {
     http,
     handler: createHandlerPerformer(handlers, hosts),
     command: createCommandPerformer(commands),
     handlers: handlers.list,
-    rules: createTargetRules({ guard, resolve, commands, handlers }),
+    knownHandlers,
+    rules: createTargetRules({ guard, resolve, commands, handlers: knownHandlers }),
     warmUp: () => http.warmUp(),
     async close() {
       await Promise.all([http.close(), hosts.close()])
