@@ -46,8 +46,11 @@ async function main(): Promise<void> {
 
   try {
     const { url } = await orrery.start()
-    if (!stopping) process.stdout.write(`orrery ready on ${url}/graphql\n`)
+    const at = config.roles.includes('api') ? `${url}/graphql` : `${url} as ${config.roles.join(',')}`
+    if (!stopping) process.stdout.write(`orrery ready on ${at}\n`)
   } catch (error) {
+    // A start that was told to end says so; the stop under way ends the process.
+    if (stopping) return
     // What the operator can mend carries its reason in its message; a stack says nothing more.
     const reason = error instanceof Error ? error.message : String(error)
     log.fatal(isOperatorsMatter(error) ? {} : { err: error }, reason)

@@ -1,49 +1,43 @@
 import { randomBytes, randomFillSync } from 'node:crypto'
-import { hostname } from 'node:os'
-import { createCommands } from './commands/commands.ts'
+import { assemble, type Assembly, toldHandlers } from './assembly.ts'
 import { type Config, ConfigError } from './config.ts'
 import { shownDatabaseUrl } from './databaseUrl.ts'
 import { idFactory } from './domain/ids.ts'
-import { type Instant, type Milliseconds, SECOND } from './domain/instant.ts'
+import { type Milliseconds, SECOND } from './domain/instant.ts'
 import { webhookSecret } from './domain/webhookSecret.ts'
 import { type Engine, openEngine } from './engine/engine.ts'
-import { ROLES, renewalInterval } from './engine/store/store.ts'
+import { StoreUnavailable } from './engine/errors.ts'
 import type { Log } from './log.ts'
-import { periodicService } from './periodic.ts'
-import { recover } from './scheduler/recover.ts'
-import { Retention } from './scheduler/retain.ts'
-import { Scheduler } from './scheduler/scheduler.ts'
-import { createServer } from './server/server.ts'
+import { createMetrics } from './metrics.ts'
+import { createServer, type Server } from './server/server.ts'
+import { addSystemMetrics } from './server/systemMetrics.ts'
 import type { Service } from './services.ts'
-import { Hub } from './stream/hub.ts'
-import { createJobStream } from './stream/jobStream.ts'
-import { createLogStream } from './stream/logStream.ts'
-import { createRunStream } from './stream/runStream.ts'
 import { VERSION } from './version.ts'
-import { Presence } from './worker/presence.ts'
 import { createPerformers, type TargetPerformers } from './worker/targets/performers.ts'
-import { Worker } from './worker/worker.ts'
 
-/** Rows of deleted jobs removed in one transaction. */
-const REMOVAL_BATCH = 500
+/** A database that is away at the start is asked again after so long, then after twice as long, up to the longest. */
+const FIRST_WAIT: Milliseconds = 250
+const LONGEST_WAIT: Milliseconds = 5 * SECOND
 
-/** How often streams ask the store although no hint came. */
-const STREAM_POLL: Milliseconds = SECOND
-
-/** The whole product in one process. */
+/** One process of the product, with its roles. */
 export interface Orrery {
-  /** Resolves when it answers; rejects with what kept it from starting. */
+  /**
+   * Resolves when it does its work; rejects with what kept it from starting. A database that is away is waited for: meanwhile the process
+   * is alive and not ready.
+   */
   start(): Promise<{ readonly url: string }>
-  /** Ends what was started, the newest first. Safe at any moment, also in the middle of a start. */
+  /** Ends what was started, the newest first. Safe at any moment, also in the middle of a start, which then rejects. */
   stop(): Promise<void>
 }
 
 export function createOrrery(config: Config, log: Log): Orrery {
-  const now = (): Instant => Date.now()
-  // Leases are about time that passes, not about what a clock shows: this one never jumps.
-  const leaseNow = (): Instant => Math.round(performance.timeOrigin + performance.now())
-  const random = Math.random
   const running: Service[] = []
+  const stopping = new AbortController()
+  let server: Server | null = null
+  let engine: Engine | null = null
+  let assembly: Assembly | null = null
+  /** Why it is not ready yet. */
+  let waitsFor = 'not open yet'
 
   async function begin(service: Service): Promise<void> {
     // First into the list: a service that fails half way is stopped too.
@@ -52,145 +46,135 @@ export function createOrrery(config: Config, log: Log): Orrery {
     log.debug({ service: service.name }, 'started')
   }
 
-  /** Makes all parts, each from those before it; nothing of them runs yet. `services` are in the order of their start. */
-  function assemble(engine: Engine, performers: TargetPerformers, instanceId: string) {
-    const { store, queue, bus } = engine
-    const commands = createCommands({ store, now, targetRules: performers.rules })
-    const hub = new Hub(store, bus, log, STREAM_POLL)
-    const stream = createRunStream({ store, bus, log, hub })
-    const jobStream = createJobStream({ store, bus, log })
-    const logStream = createLogStream({ store, bus, hub })
-    const scheduler = new Scheduler({ store, bus, log, now, randomBytes: (bytes) => randomFillSync(bytes) })
-    const worker = new Worker({
-      store,
-      queue,
-      bus,
-      performers,
-      log,
-      instanceId,
-      concurrency: config.concurrency,
-      handlers: new Set(performers.handlers.map(({ name }) => name)),
+  /** Listens for those who watch the process; the API follows when there is something to answer with. */
+  async function listen(): Promise<Server> {
+    const metrics = createMetrics()
+    addSystemMetrics(metrics, {
+      engine: () => engine,
       lease: config.lease,
-      drainTimeout: config.drainTimeout,
-      now,
-      leaseNow,
-      random,
+      worker: () => (assembly?.worker ? { running: assembly.worker.running, capacity: config.concurrency } : null),
     })
-    const presence = new Presence({
-      store,
-      log,
-      now,
-      instance: {
-        id: instanceId,
-        roles: ROLES,
-        host: hostname(),
-        version: VERSION,
-        capacity: config.concurrency,
-        handlers: performers.handlers,
-      },
-      running: () => worker.running,
-      skew: engine.clock.skew,
-      alone: engine.kind === 'SQLITE',
-    })
-    const retention = new Retention({ store, rules: config.retention, now })
-    const recovering = { store, log, now, leaseNow, random }
-    const server = createServer({
+    server = createServer({
       config,
       log,
-      services: {
-        store,
-        prisma: engine.prisma,
-        engineKind: engine.kind,
-        commands,
-        handlers: () => performers.knownHandlers.list(),
-        stream,
-        logStream,
-        jobStream,
-        now,
-        lease: config.lease,
-        version: VERSION,
-      },
-      readiness: () => readiness(engine, scheduler, worker),
+      readiness: async () => assembly?.readiness() ?? { database: waitsFor },
+      metrics,
     })
-    const periodic = periodicService(
-      [
-        {
-          name: 'leases',
-          every: renewalInterval(config.lease),
-          // Renewal first: a process that was stopped for a while must not take its own attempts for lost.
-          runOnce: async () => {
-            await worker.renewLeases()
-            await recover(recovering, { everything: false })
-          },
-        },
-        { name: 'presence', every: renewalInterval(config.lease), runOnce: () => presence.beat() },
-        { name: 'removal', every: 5 * SECOND, runOnce: () => removeDeleted(engine) },
-        { name: 'retention', every: 2 * SECOND, runOnce: () => retention.runOnce() },
-      ],
+    await server.start()
+    log.debug({ url: server.url }, 'listening')
+    return server
+  }
+
+  /** Does what needs the database, again and again while that is away. Rejects when the process shall stop. */
+  async function withDatabase<T>(work: () => Promise<T>): Promise<T> {
+    for (let wait = FIRST_WAIT; ; wait = Math.min(wait * 2, LONGEST_WAIT)) {
+      stopping.signal.throwIfAborted()
+      try {
+        return await work()
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable)) throw error
+        waitsFor = error.message
+        log.warn({ reason: error.message, retryInMs: wait }, 'the database is away; waiting for it')
+        await pause(wait, stopping.signal)
+      }
+    }
+  }
+
+  async function open(instanceId: string): Promise<Engine> {
+    const { databaseUrl, databaseReadUrl: readUrl, databaseConnections: connections } = config
+    const opened = await withDatabase(() => openEngine({ databaseUrl, readUrl, connections, instanceId, log }))
+    running.push({ name: 'engine', start: async () => {}, stop: () => opened.close() })
+    return opened
+  }
+
+  async function performersFor(opened: Engine): Promise<TargetPerformers | null> {
+    if (!config.roles.includes('api') && !config.roles.includes('worker')) return null
+    const settle = () => opened.store.settleSetting('signingSecret', webhookSecret(randomBytes(32)))
+    const performers = await createPerformers({
+      allowTargets: config.allowTargets,
+      allowCommands: config.allowCommands,
+      handlersFolder: config.handlers,
+      signingSecret: config.signingSecret ?? (await withDatabase(settle)),
+      toldHandlers: toldHandlers(opened, config),
       log,
-    )
-    return { recovering, server, services: [presence, worker, scheduler, periodic, server] }
+    }).catch((error: Error) => {
+      // A module that does not load, an executable that is none: the operator's to mend, like any other setting.
+      throw new ConfigError([error.message])
+    })
+    running.push({ name: 'targets', start: async () => {}, stop: () => performers.close() })
+    return performers
+  }
+
+  async function end(service: Service): Promise<void> {
+    const { name } = service
+    await service.stop().catch((error: unknown) => log.error({ err: error, service: name }, 'a service did not stop cleanly'))
+    log.debug({ service: name }, 'stopped')
+  }
+
+  async function endAll(): Promise<void> {
+    for (let service = running.pop(); service !== undefined; service = running.pop()) await end(service)
+  }
+
+  async function startAll(): Promise<{ readonly url: string }> {
+    const listening = await listen()
+    const instanceId = idFactory((bytes) => randomFillSync(bytes))('ins', Date.now())
+    const opened = await open(instanceId)
+    engine = opened
+    const performers = await performersFor(opened)
+    const parts = assemble({ config, log, engine: opened, performers, instanceId })
+    // What a dead process left is ended before anything new begins; the API answers last, when all behind it does.
+    if (opened.kind === 'SQLITE') await withDatabase(() => parts.recoverAll())
+    for (const service of parts.services) {
+      stopping.signal.throwIfAborted()
+      await begin(service)
+    }
+    if (parts.api !== null) {
+      const { createGraphqlService } = await import('./server/graphqlService.ts')
+      listening.serve(createGraphqlService({ config, log, services: parts.api }))
+    }
+    assembly = parts
+    // Not before: a start need not wait for what the first HTTP request would, and that request shall not either.
+    performers?.warmUp().catch((error: unknown) => log.error({ err: error }, 'what HTTP targets need could not be loaded'))
+    const { url } = listening
+    log.info({ url, instanceId, version: VERSION, roles: config.roles, database: shownDatabaseUrl(config.databaseUrl) }, 'ready')
+    return { url }
   }
 
   return {
     async start() {
-      const instanceId = idFactory((bytes) => randomFillSync(bytes))('ins', now())
-      const engine = await openEngine({
-        databaseUrl: config.databaseUrl,
-        readUrl: config.databaseReadUrl,
-        connections: config.databaseConnections,
-        instanceId,
-        log,
-      })
-      running.push(closing('engine', () => engine.close()))
-
-      const signingSecret = config.signingSecret ?? (await engine.store.settleSetting('signingSecret', webhookSecret(randomBytes(32))))
-      const performers = await createPerformers({
-        allowTargets: config.allowTargets,
-        allowCommands: config.allowCommands,
-        handlersFolder: config.handlers,
-        signingSecret,
-        log,
-      }).catch((error: Error) => {
-        // A module that does not load, an executable that is none: the operator's to mend, like any other setting.
-        throw new ConfigError([error.message])
-      })
-      running.push(closing('targets', () => performers.close()))
-
-      const parts = assemble(engine, performers, instanceId)
-      // What a dead process left is ended before anything new begins; the API answers last, when all behind it does.
-      await recover(parts.recovering, { everything: true })
-      for (const service of parts.services) await begin(service)
-      // Not before: a start need not wait for what the first HTTP request would, and that request shall not either.
-      performers.warmUp().catch((error: unknown) => log.error({ err: error }, 'what HTTP targets need could not be loaded'))
-      log.info({ url: parts.server.url, instanceId, version: VERSION, database: shownDatabaseUrl(config.databaseUrl) }, 'ready')
-      return { url: parts.server.url }
+      try {
+        return await startAll()
+      } catch (error) {
+        // The stop may have been over before the last of this was there.
+        if (stopping.signal.aborted) await endAll()
+        throw error
+      }
     },
 
     async stop() {
-      for (let service = running.pop(); service !== undefined; service = running.pop()) {
-        const { name } = service
-        await service.stop().catch((error: unknown) => log.error({ err: error, service: name }, 'a service did not stop cleanly'))
-        log.debug({ service: name }, 'stopped')
+      stopping.abort(new Error('the process stops'))
+      if (server !== null) {
+        // Whoever answers the API closes its door first: no new work is taken while the old ends. Of others, the way can be watched.
+        server.drain()
+        if (config.roles.includes('api')) await end(server)
+        else running.unshift(server)
       }
+      await endAll()
     },
   }
 }
 
-function closing(name: string, close: () => Promise<void>): Service {
-  return { name, start: async () => {}, stop: close }
-}
-
-async function readiness(engine: Engine, scheduler: Scheduler, worker: Worker): Promise<Record<string, 'ok' | string>> {
-  // Every process writes now and then, if only that it is up: a disk that is full shows without anybody's doing, and so does its end.
-  const database = await engine.store.check().then(
-    () => 'ok',
-    (error: unknown) => (error instanceof Error ? error.message : String(error)),
-  )
-  return { database, scheduler: scheduler.running ? 'ok' : 'stopped', worker: worker.accepting ? 'ok' : 'draining' }
-}
-
-/** Removes what is left of deleted jobs, a batch a turn, so that firing goes on between. */
-async function removeDeleted({ store }: Engine): Promise<void> {
-  while ((await store.removeDeleted(REMOVAL_BATCH)) > 0) await new Promise((resolve) => setImmediate(resolve))
+/** Resolves after a while; rejects at once when the signal says so. */
+function pause(wait: Milliseconds, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, wait)
+    signal.addEventListener(
+      'abort',
+      () => {
+        clearTimeout(timer)
+        reject(signal.reason)
+      },
+      { once: true },
+    )
+  })
 }

@@ -25,6 +25,13 @@ const InstanceType = builder.objectRef<InstanceRow>('Instance').implement({
     }),
     running: t.exposeInt('running', { description: 'Attempts it had under way then.' }),
     capacity: t.exposeInt('capacity', { description: 'Attempts it has under way at most.' }),
+    clockSkew: t.field({
+      type: 'Duration',
+      nullable: true,
+      description:
+        "How far its machine's clock was from the database's then, to either side: it reckons with the database's. Null: not measured, as where there is one process only.",
+      resolve: ({ skew }) => (skew === null ? null : Math.abs(skew)),
+    }),
   }),
 })
 

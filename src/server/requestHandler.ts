@@ -1,11 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Viewer } from '../api/context.ts'
 import { apiError, formatError } from '../api/errors.ts'
+import type { Role } from '../config.ts'
 import type { Log } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
 import { VERSION } from '../version.ts'
 import { FAVICON } from './favicon.ts'
-import type { Page } from './graphiqlPage.ts'
-import type { GraphqlHandler } from './graphqlHandler.ts'
+import type { GraphqlService } from './graphqlService.ts'
 import type { Guard } from './guard.ts'
 import type { Health } from './health.ts'
 import { JSON_TYPE, sendError, sendJson } from './httpAnswers.ts'
@@ -15,11 +16,18 @@ import { requestIdOf } from './requestId.ts'
 export interface RequestHandlerDeps {
   readonly guard: Guard
   readonly viewer: Viewer
-  readonly graphql: GraphqlHandler
-  readonly graphiql: () => Promise<Page>
+  readonly api: () => ApiState
+  readonly metrics: Pick<Metrics, 'text' | 'contentType'>
   readonly health: () => Promise<Health>
   readonly log: Log
 }
+
+/** Whether this process answers the API. */
+export type ApiState =
+  | { readonly kind: 'here'; readonly graphql: GraphqlService }
+  | { readonly kind: 'starting' }
+  /** Other processes do; this one has the roles. */
+  | { readonly kind: 'elsewhere'; readonly roles: readonly Role[] }
 
 type Handler = (req: IncomingMessage, res: ServerResponse, caller: Caller) => void | Promise<void>
 
@@ -28,6 +36,7 @@ const PATHS = {
   '/graphql': 'the API: GET and POST, server-sent events, WebSockets; a browser gets GraphiQL',
   '/health/live': 'whether the process is alive',
   '/health/ready': 'whether it should be given work',
+  '/metrics': 'what monitoring asks for, in the text format of Prometheus',
   '/ping': 'answers pong',
 }
 
@@ -47,30 +56,50 @@ const PAGE_POLICY = [
 
 /** Every request over HTTP: who may ask, then by path. Never rejects. */
 export function createRequestHandler(deps: RequestHandlerDeps): (req: IncomingMessage, res: ServerResponse) => Promise<void> {
-  const { guard, viewer, graphql, graphiql, health, log } = deps
+  const { guard, viewer, api, metrics, health, log } = deps
 
   const routes = new Map<string, Handler>([
-    ['/graphql', (req, res, caller) => (wantsPage(req) ? sendGraphiql(req, res) : graphql(req, res, caller))],
+    ['/graphql', answerApi],
     [
       '/',
       reading((req, res) =>
-        accepts(req, 'text/html')
+        accepts(req, 'text/html') && api().kind !== 'elsewhere'
           ? redirect(res, '/graphql')
-          : sendJson(res, 200, JSON_TYPE, JSON.stringify({ name: 'orrery', version: VERSION, paths: PATHS })),
+          : sendJson(res, 200, JSON_TYPE, JSON.stringify({ name: 'orrery', version: VERSION, paths: paths() })),
       ),
     ],
     ['/ping', reading((_req, res) => sendJson(res, 200, JSON_TYPE, '{"message":"pong"}'))],
     ['/health/live', reading((_req, res) => sendJson(res, 200, JSON_TYPE, '{"status":"live"}'))],
     ['/health/ready', reading(sendReadiness)],
+    ['/metrics', reading(sendMetrics)],
     ['/favicon.ico', reading((_req, res) => sendFavicon(res))],
   ])
+
+  function answerApi(req: IncomingMessage, res: ServerResponse, caller: Caller): void | Promise<void> {
+    const state = api()
+    if (state.kind === 'here') return wantsPage(req) ? sendGraphiql(req, res, state.graphql) : state.graphql.handle(req, res, caller)
+    const [status, reason] = notHere(state)
+    if (status === 503) res.setHeader('retry-after', 1)
+    return sendError(res, status, status === 503 ? 'UNAVAILABLE' : 'NOT_FOUND', reason)
+  }
+
+  /** Those that stand here. */
+  function paths(): Partial<typeof PATHS> {
+    const { '/graphql': graphql, ...others } = PATHS
+    return api().kind === 'elsewhere' ? others : PATHS
+  }
+
+  async function sendMetrics(_req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const text = await metrics.text()
+    res.writeHead(200, { 'content-type': metrics.contentType, 'content-length': Buffer.byteLength(text) }).end(text)
+  }
 
   async function sendReadiness(_req: IncomingMessage, res: ServerResponse): Promise<void> {
     const answer = await health()
     sendJson(res, answer.status === 'ready' ? 200 : 503, JSON_TYPE, JSON.stringify(answer))
   }
 
-  async function sendGraphiql(req: IncomingMessage, res: ServerResponse): Promise<void> {
+  async function sendGraphiql(req: IncomingMessage, res: ServerResponse, { graphiql }: GraphqlService): Promise<void> {
     const page = await graphiql()
     const zipped = /\bgzip\b/.test(String(req.headers['accept-encoding'] ?? ''))
     const body = zipped ? page.gzip : page.html
@@ -107,7 +136,7 @@ export function createRequestHandler(deps: RequestHandlerDeps): (req: IncomingMe
     const query = url.indexOf('?')
     const path = query === -1 ? url : url.slice(0, query)
     const route = routes.get(path)
-    if (route === undefined) return sendNothingHere(res, path)
+    if (route === undefined) return sendNothingHere(res, path, paths())
     await route(req, res, { viewer, requestId })
   }
 
@@ -159,7 +188,16 @@ function sendFavicon(res: ServerResponse): void {
     .end(FAVICON)
 }
 
-function sendNothingHere(res: ServerResponse, path: string): void {
+/** How a request for the API is answered where it is not. */
+export function notHere(state: Exclude<ApiState, { kind: 'here' }>): readonly [status: number, reason: string] {
+  if (state.kind === 'starting') return [503, 'The server is starting: the API is answered when its database is there.']
+  return [
+    404,
+    `This process does not answer the API: its work is ${state.roles.join(' and ')} (ORRERY_ROLES). Ask one that has the role api.`,
+  ]
+}
+
+function sendNothingHere(res: ServerResponse, path: string, paths: object): void {
   const error = formatError(apiError('NOT_FOUND', `Nothing is at ${JSON.stringify(path.slice(0, 200))}.`))
-  sendJson(res, 404, JSON_TYPE, JSON.stringify({ errors: [error], paths: PATHS }))
+  sendJson(res, 404, JSON_TYPE, JSON.stringify({ errors: [error], paths }))
 }

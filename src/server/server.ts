@@ -1,32 +1,24 @@
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { GraphQLSchema } from 'graphql'
-import { type ApiServices, createContext } from '../api/context.ts'
-import { schema as apiSchema } from '../api/schema.ts'
 import type { Config } from '../config.ts'
 import { SECOND } from '../domain/instant.ts'
 import type { Log } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
 import { periodicService } from '../periodic.ts'
 import type { Service } from '../services.ts'
-import { graphiqlPage } from './graphiqlPage.ts'
-import { createEventStreams } from './eventStreams.ts'
-import { createGraphqlHandler } from './graphqlHandler.ts'
+import type { GraphqlService } from './graphqlService.ts'
 import { createGuard } from './guard.ts'
 import { askReadiness, type Checks } from './health.ts'
-import { createOperations } from './operations.ts'
-import { createRequestHandler } from './requestHandler.ts'
+import { type ApiState, createRequestHandler, notHere } from './requestHandler.ts'
 import { EVERYBODY } from './viewer.ts'
-import { createSocketServer } from './websocket.ts'
-import { createYogaHandler } from './yogaHandler.ts'
 
 export interface ServerDeps {
-  readonly config: Pick<Config, 'host' | 'port' | 'corsOrigins' | 'maxSockets' | 'maxSubscriptions'>
+  readonly config: Pick<Config, 'host' | 'port' | 'roles' | 'corsOrigins' | 'maxSockets'>
   readonly log: Log
-  readonly services: ApiServices
   /** What the process needs to do its work, each `ok` or what is wrong with it. */
   readonly readiness: () => Promise<Checks>
-  readonly schema?: GraphQLSchema
+  readonly metrics: Pick<Metrics, 'text' | 'contentType'>
   /** How long a stop waits for answers under way and for clients to hang up, in milliseconds. */
   readonly grace?: number
 }
@@ -34,6 +26,8 @@ export interface ServerDeps {
 export interface Server extends Service {
   /** Where it listens, without a path: `http://127.0.0.1:4000`. Known once started. */
   readonly url: string
+  /** From now on the API is answered. Until then, and in a process without the role, `/graphql` says why it is not. */
+  serve(graphql: GraphqlService): void
   /** From now on `/health/ready` answers 503, so that nobody sends new work here; all else goes on. */
   drain(): void
 }
@@ -48,26 +42,25 @@ const OPTIONS = {
   shouldUpgradeCallback: ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() === 'websocket',
 }
 
-/** HTTP, server-sent events and WebSockets on one port. */
-export function createServer({ config, log, services, readiness, schema = apiSchema, grace = 2 * SECOND }: ServerDeps): Server {
+/**
+ * HTTP, server-sent events and WebSockets on one port. It listens before there is a database, so that whoever watches the process is
+ * answered from its first moment on.
+ */
+export function createServer({ config, log, readiness, metrics, grace = 2 * SECOND }: ServerDeps): Server {
   let port = config.port
   let draining = false
+  let api: ApiState = config.roles.includes('api') ? { kind: 'starting' } : { kind: 'elsewhere', roles: config.roles }
 
   const guard = createGuard({ host: config.host, port: () => port, corsOrigins: config.corsOrigins })
-  const operations = createOperations({ schema, contextFor: (viewer) => createContext(services, viewer), log })
-  const yoga = createYogaHandler({ schema, operations, log })
-  const sockets = createSocketServer({ operations, viewer: EVERYBODY, maxOperations: config.maxSubscriptions, log })
-  const streams = createEventStreams({ operations, maxStreams: config.maxSockets, maxOperations: config.maxSubscriptions })
   const sweep = async (): Promise<void> => {
-    sockets.sweep()
-    streams.sweep()
+    if (api.kind === 'here') api.graphql.sweep()
   }
   const sweeping = periodicService([{ name: 'sockets and streams', every: SECOND, runOnce: sweep }], log)
   const handle = createRequestHandler({
     guard,
     viewer: EVERYBODY,
-    graphql: createGraphqlHandler({ operations, yoga, streams }),
-    graphiql: graphiqlPage(),
+    api: () => api,
+    metrics,
     health: () => askReadiness(readiness, draining, log),
     log,
   })
@@ -82,8 +75,8 @@ export function createServer({ config, log, services, readiness, schema = apiSch
   http.on('upgrade', (req, socket, head) => {
     socket.on('error', () => socket.destroy())
     const refusal = refuseUpgrade(req)
-    if (refusal === null) sockets.accept(req, socket, head)
-    else endUpgrade(socket, ...refusal)
+    if (refusal !== null) endUpgrade(socket, ...refusal)
+    else if (api.kind === 'here') api.graphql.accept(req, socket, head)
   })
   http.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (socket.writable && error.code !== 'ECONNRESET')
@@ -100,13 +93,17 @@ export function createServer({ config, log, services, readiness, schema = apiSch
     if (refusal !== null) return [403, refusal]
     if (req.url?.split('?')[0] !== '/graphql') return [404, 'WebSockets are at /graphql.']
     if (draining) return [503, 'The server is stopping.']
-    return sockets.size >= config.maxSockets ? [503, `The server has ${config.maxSockets} WebSockets; no more are taken.`] : null
+    if (api.kind !== 'here') return [...notHere(api)]
+    return api.graphql.sockets >= config.maxSockets ? [503, `The server has ${config.maxSockets} WebSockets; no more are taken.`] : null
   }
 
   return {
     name: 'server',
     get url() {
       return `http://${urlHost(config.host)}:${port}`
+    },
+    serve(graphql) {
+      api = { kind: 'here', graphql }
     },
     drain() {
       draining = true
@@ -132,7 +129,7 @@ export function createServer({ config, log, services, readiness, schema = apiSch
       for (const res of answering) if (String(res.getHeader('content-type')).startsWith('text/event-stream')) res.destroy()
       const idle = setInterval(() => http.closeIdleConnections(), 20)
       const forced = setTimeout(() => http.closeAllConnections(), grace)
-      await sockets.close(grace)
+      if (api.kind === 'here') await api.graphql.close(grace)
       await closed
       clearInterval(idle)
       clearTimeout(forced)

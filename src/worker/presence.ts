@@ -1,7 +1,10 @@
-import type { Instant, Milliseconds } from '../domain/instant.ts'
+import { type Instant, type Milliseconds, SECOND } from '../domain/instant.ts'
 import type { NewInstance, Store } from '../engine/store/store.ts'
 import type { Log } from '../log.ts'
 import type { Service } from '../services.ts'
+
+/** Clocks that are further apart are worth a line of the log. */
+const SKEW_TOLD: Milliseconds = SECOND
 
 export interface PresenceDeps {
   readonly store: Pick<Store, 'registerInstance' | 'beatInstances' | 'removeInstances'>
@@ -25,6 +28,8 @@ export class Presence implements Service {
   readonly #deps: PresenceDeps
   #startedAt: Instant = 0
   #registered = false
+  /** The skew that the log was told of; 0: none worth telling. */
+  #toldSkew: Milliseconds = 0
 
   constructor(deps: PresenceDeps) {
     this.#deps = deps
@@ -39,6 +44,7 @@ export class Presence implements Service {
   async beat(): Promise<void> {
     const { store, log, now, instance, running, skew, alone } = this.#deps
     const life = { lastSeenAt: now(), running: running(), skew: skew() }
+    this.#tellSkew(life.skew ?? 0)
     if (this.#registered) {
       const known = await store.beatInstances([{ id: instance.id, ...life }])
       if (known.length > 0) return
@@ -50,5 +56,19 @@ export class Presence implements Service {
 
   async stop(): Promise<void> {
     await this.#deps.store.removeInstances([this.#deps.instance.id])
+  }
+
+  /** Once for every change: a clock that is wrong is so for long. */
+  #tellSkew(skew: Milliseconds): void {
+    const { log } = this.#deps
+    if (Math.abs(skew) > SKEW_TOLD) {
+      if (Math.abs(skew - this.#toldSkew) < SKEW_TOLD) return
+      this.#toldSkew = skew
+      const side = skew > 0 ? 'ahead of' : 'behind'
+      log.warn({ skewMs: skew }, `the clock of this machine is ${side} that of the database, whose instants count; set it right`)
+    } else if (this.#toldSkew !== 0) {
+      this.#toldSkew = 0
+      log.info({ skewMs: skew }, 'the clock of this machine agrees with that of the database again')
+    }
   }
 }

@@ -90,12 +90,12 @@ test('pausing the whole scheduling needs the scope OPERATE', async (t) => {
 test('instances are the processes seen within one and a half leases', async (t) => {
   const api = await openApi(t)
   const { store } = api.engine
-  const document = '{ instances { id roles host version startedAt lastSeenAt running capacity } }'
+  const document = '{ instances { id roles host version startedAt lastSeenAt running capacity clockSkew } }'
   assert.deepEqual(await api.get(document), { instances: [] })
   const instance = { host: 'h', version: '1.2.3', startedAt: NOON, lastSeenAt: NOON, running: 2, capacity: 64 }
   const worker = { ...instance, handlers: [], skew: null }
   await store.registerInstance({ ...worker, id: 'ins_a', roles: ['API', 'SCHEDULER', 'WORKER'] }, { alone: false })
-  await store.registerInstance({ ...worker, id: 'ins_b', roles: ['WORKER'], lastSeenAt: NOON + 1 }, { alone: false })
+  await store.registerInstance({ ...worker, id: 'ins_b', roles: ['WORKER'], lastSeenAt: NOON + 1, skew: -1_250 }, { alone: false })
   api.clock.forward(45_000)
   assert.deepEqual((await api.get(document)).instances[0], {
     ...instance,
@@ -103,10 +103,11 @@ test('instances are the processes seen within one and a half leases', async (t) 
     roles: ['API', 'SCHEDULER', 'WORKER'],
     startedAt: iso(NOON),
     lastSeenAt: iso(NOON),
+    clockSkew: null,
   })
   api.clock.forward(1)
   assert.deepEqual(
-    (await api.get(document)).instances.map((each: { id: string }) => each.id),
-    ['ins_b'],
+    (await api.get(document)).instances.map((each: { id: string; clockSkew: string }) => [each.id, each.clockSkew]),
+    [['ins_b', 'PT1.25S']],
   )
 })

@@ -3,6 +3,8 @@ import { GraphQLError, GraphQLFloat, GraphQLInt, GraphQLNonNull, GraphQLObjectTy
 import type { ApiContext, ApiServices } from '../../src/api/context.ts'
 import type { Config } from '../../src/config.ts'
 import { createLog, type Log } from '../../src/log.ts'
+import { createMetrics } from '../../src/metrics.ts'
+import { createGraphqlService, type GraphqlServiceDeps } from '../../src/server/graphqlService.ts'
 import { createServer, type Server, type ServerDeps } from '../../src/server/server.ts'
 import type { RunEvent, RunStream } from '../../src/stream/runStream.ts'
 import { ChangeStore, EVERYTHING, streamOf } from '../stream/changeStore.ts'
@@ -116,7 +118,10 @@ export interface TestServer extends AsyncDisposable {
   readonly logged: string[]
 }
 
-export async function startTestServer(config: Partial<Config> = {}, deps: Partial<ServerDeps> = {}): Promise<TestServer> {
+export async function startTestServer(
+  given: Partial<Config> = {},
+  { schema = testSchema, ...deps }: Partial<ServerDeps & Pick<GraphqlServiceDeps, 'schema'>> = {},
+): Promise<TestServer> {
   const store = new ChangeStore()
   const stream = streamOf(store)
   const logged: string[] = []
@@ -129,15 +134,25 @@ export async function startTestServer(config: Partial<Config> = {}, deps: Partia
       },
     }),
   )
+  const config = {
+    host: '127.0.0.1',
+    port: 0,
+    roles: ['api', 'scheduler', 'worker'] as const,
+    corsOrigins: [],
+    maxSockets: 2_000,
+    maxSubscriptions: 10,
+    ...given,
+  }
   const server = createServer({
-    config: { host: '127.0.0.1', port: 0, corsOrigins: [], maxSockets: 2_000, maxSubscriptions: 10, ...config },
+    config,
     log,
-    services: { stream, store, now: Date.now } as unknown as ApiServices,
     readiness: async () => ({ database: 'ok' }),
-    schema: testSchema,
+    metrics: createMetrics(),
     grace: 500,
     ...deps,
   })
+  const services = { stream, store, now: Date.now } as unknown as ApiServices
+  if (config.roles.includes('api')) server.serve(createGraphqlService({ config, log, services, schema }))
   await server.start()
   return {
     server,

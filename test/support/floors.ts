@@ -25,7 +25,7 @@ const FLOORS = [
 ] as const
 
 /** Files directly in src/ that put the parts together or are commands of their own; all other files there are ground for every part but domain. */
-const MAIN_FILES = new Set(['main', 'orrery', 'signingSecret'].map((name) => `src/${name}.ts`))
+const MAIN_FILES = new Set(['main', 'orrery', 'assembly', 'signingSecret'].map((name) => `src/${name}.ts`))
 
 /** All of the engine that the rest of the product may know. */
 const ENGINE_PORTS = new Set(

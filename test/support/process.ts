@@ -8,7 +8,7 @@ import { Recorder } from './recorder.ts'
 const MAIN = join(import.meta.dirname, '../../src/main.ts')
 const START_TIMEOUT = 30_000
 const EXIT_TIMEOUT = 60_000
-const READY = /^orrery ready on (http:\/\/\S+)\/graphql$/m
+const READY = /^orrery ready on (http:\/\/[^\s/]+)(?:\/graphql| as \S+)$/m
 
 export interface OrreryOptions {
   /** Holds the database, and is the working directory. */

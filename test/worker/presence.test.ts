@@ -85,3 +85,26 @@ test('a process that was taken for dead is there again with its next beat, with 
     [['info', 'this process was taken for dead; it is up, and says so']],
   )
 })
+
+test('a clock that is off by more than a second is told once for every change', async (t) => {
+  const { engine, clock } = await openParts(t)
+  const { entries, log } = keepingLog()
+  let skew: number | null = 900
+  const presence = new Presence({
+    store: engine.store,
+    log: log as never,
+    now: clock.now,
+    instance: { id: 'ins_a', roles: ROLES, host: 'h', version: '1.2.3', capacity: 1, handlers: [] },
+    running: () => 0,
+    skew: () => skew,
+    alone: false,
+  })
+  await presence.start()
+  const told: unknown[] = []
+  for (skew of [1_001, 1_400, 2_100, 1_900, -1_500, null, 500, -3_000]) {
+    entries.length = 0
+    await presence.beat()
+    told.push(entries.map(({ level, fields }) => [level, (fields as { skewMs: number }).skewMs]))
+  }
+  assert.deepEqual(told, [[['warn', 1_001]], [], [['warn', 2_100]], [], [['warn', -1_500]], [['info', 0]], [], [['warn', -3_000]]])
+})

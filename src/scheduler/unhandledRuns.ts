@@ -1,0 +1,51 @@
+import type { Instant, Milliseconds } from '../domain/instant.ts'
+import { instanceLifetime, type Store } from '../engine/store/store.ts'
+import type { Log } from '../log.ts'
+
+/** Runs marked in one transaction, and in one round: the next one goes on. */
+const BATCH = 200
+const MOST_OF_ROUND = 5_000
+
+export interface UnhandledRunsDeps {
+  readonly store: Pick<Store, 'handlers' | 'markUnhandled'>
+  readonly log: Pick<Log, 'warn'>
+  readonly now: () => Instant
+  readonly lease: Milliseconds
+}
+
+/** How long a run waits for a handler before it says that nobody has it: a minute with the usual lease. */
+export function unhandledAfter(lease: Milliseconds): Milliseconds {
+  return 2 * lease
+}
+
+/**
+ * Has runs say so that wait for a handler which no worker had for so long. Who has just begun to look does not know what workers had
+ * before, and some may be starting like itself: it marks nothing until it has looked for as long.
+ */
+export class UnhandledRuns {
+  readonly #deps: UnhandledRunsDeps
+  /** When a living worker last had a handler, by its name. */
+  readonly #had = new Map<string, Instant>()
+  #since: Instant | null = null
+
+  constructor(deps: UnhandledRunsDeps) {
+    this.#deps = deps
+  }
+
+  /** One round. `mark`: whether this process is the one that does it. Answers how many runs say so from now on. */
+  async runOnce({ mark }: { readonly mark: boolean }): Promise<number> {
+    const { store, log, now, lease } = this.#deps
+    const moment = now()
+    const wait = unhandledAfter(lease)
+    for (const { name } of await store.handlers(moment - instanceLifetime(lease))) this.#had.set(name, moment)
+    this.#since ??= moment
+    for (const [name, at] of this.#had) if (at < moment - wait) this.#had.delete(name)
+    if (!mark || moment - this.#since < wait) return 0
+    let marked = 0
+    for (let batch = BATCH; batch === BATCH && marked < MOST_OF_ROUND; marked += batch) {
+      batch = await store.markUnhandled({ handlers: new Set(this.#had.keys()), since: moment - wait, now: moment, limit: BATCH })
+    }
+    if (marked > 0) log.warn({ runs: marked }, 'runs wait for a handler that no worker has')
+    return marked
+  }
+}
