@@ -52,7 +52,8 @@ export interface Assembly {
 
 export function assemble({ config, log, engine, performers, instanceId }: AssemblyDeps): Assembly {
   const { store, clock } = engine
-  const { now, leaseNow } = clock
+  const now = () => clock.now()
+  const leaseNow = () => clock.leaseNow()
   const random = Math.random
   const has = (role: Config['roles'][number]) => config.roles.includes(role)
   const worker = has('worker') && performers !== null ? workerOf({ config, log, engine, performers, instanceId }) : null
@@ -71,7 +72,7 @@ export function assemble({ config, log, engine, performers, instanceId }: Assemb
       handlers: worker === null ? [] : performers!.handlers,
     },
     running: () => worker?.running ?? 0,
-    skew: clock.skew,
+    skew: () => clock.skew(),
     alone: engine.kind === 'SQLITE',
   })
 
@@ -127,15 +128,15 @@ function workerOf({ config, log, engine, performers, instanceId }: AssemblyDeps 
     handlers: new Set(performers.handlers.map(({ name }) => name)),
     lease: config.lease,
     drainTimeout: config.drainTimeout,
-    now: clock.now,
-    leaseNow: clock.leaseNow,
+    now: () => clock.now(),
+    leaseNow: () => clock.leaseNow(),
     random: Math.random,
   })
 }
 
 function schedulingOf({ config, log, engine, instanceId }: Omit<AssemblyDeps, 'performers'>) {
   const { store, queue, bus, clock } = engine
-  const { now } = clock
+  const now = () => clock.now()
   const { lease } = config
   const scheduler = new Scheduler({ store, bus, log, now, randomBytes: (bytes) => randomFillSync(bytes) })
   const census = new Census({ store, queue, log, now, lease, instanceId })
@@ -167,12 +168,12 @@ function apiOf({
     store,
     prisma: engine.prisma,
     engineKind: engine.kind,
-    commands: createCommands({ store, now: clock.now, targetRules: performers.rules }),
+    commands: createCommands({ store, now: () => clock.now(), targetRules: performers.rules }),
     handlers: () => performers.knownHandlers.list(),
     stream: createRunStream({ store, bus, log, hub }),
     jobStream: createJobStream({ store, bus, log }),
     logStream: createLogStream({ store, bus, hub }),
-    now: clock.now,
+    now: () => clock.now(),
     lease: config.lease,
     version: VERSION,
   }

@@ -61,7 +61,7 @@ export function createOrrery(config: Config, log: Log): Orrery {
       metrics,
     })
     await server.start()
-    log.debug({ url: server.url }, 'listening')
+    log.info({ url: server.url }, 'listening')
     return server
   }
 

@@ -15,6 +15,8 @@ export type StartRefusal =
   | 'IN_USE'
   /** The file cannot be opened, or is no database of Orrery. */
   | 'NOT_OURS'
+  /** The server of the database does not let this process in, or not do what it must. */
+  | 'REFUSED'
   /** A newer version has migrated the database. */
   | 'NEWER'
   /** A migration failed, now or in an earlier start. */

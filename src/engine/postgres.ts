@@ -6,13 +6,25 @@ import { DatabaseClock } from './databaseClock.ts'
 import { lazily } from './lazily.ts'
 import type { Engine, EngineOptions } from './ports.ts'
 import { migratePostgres } from './postgresMigrations.ts'
+import { asStartError } from './postgresRefusals.ts'
 import { graphileQueue } from './queue/graphileQueue.ts'
 import { closePool, connectionConfig, endClient, openPool } from './store/postgres/pool.ts'
 import { postgresStore } from './store/postgres/postgresStore.ts'
 import { sessionName } from './store/postgres/rings.ts'
 
-/** The distributed engine: one Postgres database, any number of processes. Migrates the database first. Rejects with EngineStartError. */
-export async function openPostgres({ databaseUrl: url, instanceId, log }: EngineOptions): Promise<Engine> {
+/**
+ * The distributed engine: one Postgres database, any number of processes. Migrates the database first. Rejects with EngineStartError, and
+ * with StoreUnavailable where the database is away: then it may be opened later.
+ */
+export async function openPostgres(options: EngineOptions): Promise<Engine> {
+  try {
+    return await open(options)
+  } catch (error) {
+    throw asStartError(error, options.databaseUrl)
+  }
+}
+
+async function open({ databaseUrl: url, instanceId, log }: EngineOptions): Promise<Engine> {
   const applicationName = sessionName(instanceId)
   const applied = await migrated(url, applicationName)
   if (applied.length > 0) log.info({ migrations: applied }, 'migrated the database')

@@ -116,11 +116,17 @@ export interface TestServer extends AsyncDisposable {
   readonly stream: RunStream
   /** Lines that were logged, at error and above. */
   readonly logged: string[]
+  /** Ends the starting. */
+  serve(): void
 }
 
 export async function startTestServer(
   given: Partial<Config> = {},
-  { schema = testSchema, ...deps }: Partial<ServerDeps & Pick<GraphqlServiceDeps, 'schema'>> = {},
+  {
+    schema = testSchema,
+    starting = false,
+    ...deps
+  }: Partial<ServerDeps & Pick<GraphqlServiceDeps, 'schema'> & { readonly starting: boolean }> = {},
 ): Promise<TestServer> {
   const store = new ChangeStore()
   const stream = streamOf(store)
@@ -152,7 +158,8 @@ export async function startTestServer(
     ...deps,
   })
   const services = { stream, store, now: Date.now } as unknown as ApiServices
-  if (config.roles.includes('api')) server.serve(createGraphqlService({ config, log, services, schema }))
+  const serve = (): void => server.serve(createGraphqlService({ config, log, services, schema }))
+  if (config.roles.includes('api') && !starting) serve()
   await server.start()
   return {
     server,
@@ -161,6 +168,7 @@ export async function startTestServer(
     store,
     stream,
     logged,
+    serve,
     [Symbol.asyncDispose]: () => server.stop(),
   }
 }
