@@ -106,7 +106,7 @@ function spawnOrrery({ directory, env = {} }: OrreryOptions) {
 }
 
 /** The environment without what would configure the product or the tests. */
-function inherited(): NodeJS.ProcessEnv {
+export function inherited(): NodeJS.ProcessEnv {
   const own = /^(ORRERY_|OTEL_|LOG_|NODE_TEST|NODE_OPTIONS$|DATABASE_URL$|HOST$|PORT$)/
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !own.test(name)))
 }
