@@ -46,9 +46,7 @@ export class ExplainedSession implements Session {
   }
 
   async rows<Row>(sql: string, values: readonly unknown[] = []): Promise<Row[]> {
-    const name = `explained_${++this.#prepared}`
-    await this.#client.query(`PREPARE ${name} AS ${sql}`)
-    await this.#explain(sql, `EXECUTE ${name}${values.length === 0 ? '' : `(${values.map(literal).join(', ')})`}`)
+    await this.#explainPrepared(sql, values)
     return (await this.#client.query(sql, values as unknown[])).rows as Row[]
   }
 
@@ -61,11 +59,23 @@ export class ExplainedSession implements Session {
   }
 
   async write(sql: string, values: readonly unknown[] = []): Promise<number> {
-    return (await this.rows(sql, values)).length
+    await this.#explainPrepared(sql, values)
+    return (await this.#client.query(sql, values as unknown[])).rowCount ?? 0
+  }
+
+  /** Lets Postgres count what is where, as its own upkeep does in time. */
+  async analyze(): Promise<void> {
+    await this.#client.query('VACUUM ANALYZE')
   }
 
   end(): Promise<void> {
     return this.#client.end()
+  }
+
+  async #explainPrepared(sql: string, values: readonly unknown[]): Promise<void> {
+    const name = `explained_${++this.#prepared}`
+    await this.#client.query(`PREPARE ${name} AS ${sql}`)
+    await this.#explain(sql, `EXECUTE ${name}${values.length === 0 ? '' : `(${values.map(literal).join(', ')})`}`)
   }
 
   async #explain(sql: string, statement: string): Promise<void> {
@@ -98,6 +108,7 @@ function lookedBy(node: PlanNode): number {
 function literal(value: unknown): string {
   if (value === null || value === undefined) return 'NULL'
   if (typeof value === 'number') return String(value)
+  if (Array.isArray(value)) return literal(`{${value.map((each) => JSON.stringify(each)).join(',')}}`)
   return `'${String(value).replaceAll("'", "''")}'`
 }
 
@@ -114,7 +125,7 @@ export const runNumbered = (job: number, number: number): string => `run_${Strin
 
 /**
  * Fills a database with jobs and finished runs of theirs, and one active run of every hundredth job, without any verb; then lets Postgres
- * count what is where, as its own upkeep does in time. Every tenth job has the tag `tenth`, the last one `last`; every fiftieth run failed.
+ * count what is where. Every tenth job has the tag `tenth`, the last one `last`; every fiftieth run failed.
  */
 export async function fill(url: string, { jobs, runsEach }: Filling): Promise<void> {
   const client = new pg.Client({ connectionString: url })

@@ -32,7 +32,7 @@ const HOURS = columns<Hour>({
   duration: text((row) => writeHistogram(row.duration)),
 })
 
-const ANY_BEFORE = 'SELECT 1 FROM "JobMinute" WHERE minute < $1::timestamptz LIMIT 1'
+const ANY_BEFORE = 'SELECT 1 FROM "JobMinute" WHERE minute < $1::timestamptz ORDER BY minute LIMIT 1'
 const MINUTES_AFTER = `SELECT minute, "jobId", "instanceId", ${FIGURE_COLUMNS} FROM "JobMinute"
   WHERE (minute, "jobId", "instanceId") > ($1::timestamptz, $2, $3) AND minute < $4::timestamptz ORDER BY minute, "jobId", "instanceId" LIMIT $5`
 const REMOVE_MINUTES = `DELETE FROM "JobMinute" WHERE ctid = ANY(ARRAY(

@@ -10,7 +10,8 @@ const BATCH = 200
 const JOBS_OF_BATCH = 20
 
 // Its runs have all ended: a run under way still settles, and its events name the job.
-const GONE = `SELECT j.id FROM "Job" j LEFT JOIN "JobPosition" p ON p."jobId" = j.id WHERE j."deletedAt" IS NOT NULL AND coalesce(p."activeRuns", 0) = 0
+const GONE = `SELECT j.id FROM "Job" j WHERE j."deletedAt" IS NOT NULL
+    AND coalesce((SELECT p."activeRuns" FROM "JobPosition" p WHERE p."jobId" = j.id), 0) = 0
   ORDER BY j."deletedAt" LIMIT $1`
 const RUNS = 'SELECT id FROM "Run" WHERE "jobId" = $1 ORDER BY id LIMIT $2 FOR UPDATE'
 const removeOfRuns = (table: string) =>

@@ -11,11 +11,16 @@ const PIECE = 300
 /** Where the last of a job's revisions has ended it stays all the same: its number is what the job goes on from. */
 const HAS_NEWER = 'EXISTS (SELECT 1 FROM "Revision" n WHERE n."jobId" = r."jobId" AND n.number > r.number)'
 
-/** Whether a job `j.id` has any. `ledger` and `hours`: the parameters of the instants up to which they are too old. */
+const isOld = (oldest: string) => `coalesce((${oldest} LIMIT 1), false)`
+
+/**
+ * Whether a job `j.id` has any: a look at its oldest row of each kind. `ledger` and `hours`: the parameters of the instants before which
+ * they are too old.
+ */
 export function anyOldRows(ledger: string, hours: string): string {
-  return `(EXISTS (SELECT 1 FROM "Verdict" v WHERE v."jobId" = j.id AND v."last" < ${ledger}::timestamptz)
-    OR coalesce((SELECT r."until" < ${ledger}::timestamptz AND ${HAS_NEWER} FROM "Revision" r WHERE r."jobId" = j.id ORDER BY r.number LIMIT 1), false)
-    OR EXISTS (SELECT 1 FROM "JobHour" h WHERE h."jobId" = j.id AND h.hour < ${hours}::timestamptz))`
+  return `(${isOld(`SELECT v."last" < ${ledger}::timestamptz FROM "Verdict" v WHERE v."jobId" = j.id ORDER BY v."last"`)}
+    OR ${isOld(`SELECT r."until" < ${ledger}::timestamptz AND ${HAS_NEWER} FROM "Revision" r WHERE r."jobId" = j.id ORDER BY r.number`)}
+    OR ${isOld(`SELECT h.hour < ${hours}::timestamptz FROM "JobHour" h WHERE h."jobId" = j.id ORDER BY h.hour`)})`
 }
 
 const remove = (table: string, where: string, order: string) =>

@@ -11,7 +11,7 @@ import { anyOldRows } from './oldRows.ts'
 const JOBS = 200
 /** Runs that one look finds at most. */
 const FOUND = 100
-/** A look ends after so long, in ms, with the job that it is at. */
+/** After so long, in ms, a look reads no further pages of a job. */
 const LOOK_TIME = 100
 /** Runs read of each job at first, and then of one. */
 const FIRST_PAGE = 20
@@ -81,7 +81,7 @@ export class SweepLook {
     let runs = 0
     let jobs = 0
     for (const { job, place, query } of walked.slice(0, JOBS)) {
-      if (runs >= FOUND || performance.now() > deadline) return { found, next: place, jobs }
+      if (runs >= FOUND) return { found, next: place, jobs }
       const { ids, upTo, all } = await this.#find(job, place, { ...query, limit: FOUND - runs }, pages, deadline)
       const oldRows = place.runId === null && job.oldRows
       if (ids.length > 0 || oldRows) found.push({ from: place, runs: ids, oldRows })
