@@ -167,6 +167,7 @@ function apiOf({
   return {
     store,
     prisma: engine.prisma,
+    lists: engine.lists,
     engineKind: engine.kind,
     commands: createCommands({ store, now: () => clock.now(), targetRules: performers.rules }),
     handlers: () => performers.knownHandlers.list(),

@@ -21,6 +21,8 @@ export interface Viewer {
 /** What the API works with: the same for every request of a process. */
 export interface ApiServices {
   readonly store: Engine['store']
+  /** What lists are read from. */
+  readonly lists: Engine['lists']
   readonly prisma: Engine['prisma']
   readonly engineKind: Engine['kind']
   readonly commands: Commands
@@ -45,9 +47,14 @@ export interface ApiContext extends ApiServices {
   answerSize: AnswerSize
 }
 
-/** The context of one operation. `viewer` null: no credentials came although they are needed. */
-export function createContext(services: ApiServices, viewer: Viewer | null): ApiContext {
-  return { ...services, viewer, loaders: createLoaders(services), answerSize: new AnswerSize() }
+/**
+ * The context of one operation. `viewer` null: no credentials came although they are needed.
+ * `mayLag`: its lists may be of a moment ago. Not those of a mutation, which show what it did, nor of an event, which show what it tells.
+ */
+export function createContext(services: ApiServices, viewer: Viewer | null, mayLag = false): ApiContext {
+  const { store, prisma } = services
+  const lists = mayLag ? services.lists : store
+  return { ...services, lists, viewer, loaders: createLoaders({ store, lists, prisma }), answerSize: new AnswerSize() }
 }
 
 /**

@@ -79,17 +79,17 @@ function listJobs(
   orderBy: { readonly field: JobOrderField; readonly direction: Direction },
   page: PageArgs,
 ): Promise<Page<JobRow>> {
-  const { store } = context
+  const { lists } = context
   const filter = readJobFilter(given, context)
   return readPage(
     {
       order: { name: `${orderBy.field}.${orderBy.direction}`, by: orderBy.field === 'NAME' ? 'text' : 'number' },
       keyOf: (row) => keyOf(row, orderBy.field),
       read: async (bounds) => {
-        const [rows] = await Promise.all([store.listJobs({ filter, orderBy, ...bounds }), context.loaders.maintenance()])
+        const [rows] = await Promise.all([lists.listJobs({ filter, orderBy, ...bounds }), context.loaders.maintenance()])
         return rows
       },
-      count: () => store.countJobs(filter),
+      count: () => lists.countJobs(filter),
     },
     page,
   )

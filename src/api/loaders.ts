@@ -16,7 +16,7 @@ export interface Loaders {
 }
 
 /** Loaders that remember what they read: make new ones for each operation, and for each event of a subscription. */
-export function createLoaders({ store, prisma }: Pick<Engine, 'store' | 'prisma'>): Loaders {
+export function createLoaders({ store, lists, prisma }: Pick<Engine, 'store' | 'lists' | 'prisma'>): Loaders {
   const newest = new Map<number, (jobId: string) => Promise<readonly RunRow[]>>()
   let maintenance: readonly Pause[] | Promise<readonly Pause[]> | null = null
   return {
@@ -25,7 +25,7 @@ export function createLoaders({ store, prisma }: Pick<Engine, 'store' | 'prisma'
     newestRuns: (jobId, limit) => {
       let ofJob = newest.get(limit)
       if (ofJob === undefined) {
-        ofJob = batched((ids) => store.newestRuns(ids, limit))
+        ofJob = batched((ids) => lists.newestRuns(ids, limit))
         newest.set(limit, ofJob)
       }
       return ofJob(jobId)

@@ -64,13 +64,13 @@ builder.objectField(RunType, 'logs', (t) =>
 )
 
 /** A page of a run's lines. */
-function listLines({ store }: ApiContext, runId: string, page: PageArgs): Promise<Page<LogLineRow>> {
+function listLines({ lists }: ApiContext, runId: string, page: PageArgs): Promise<Page<LogLineRow>> {
   const seqOf = (key: { readonly value: unknown } | null) => (typeof key?.value === 'number' ? key.value : null)
   return readPage(
     {
       order: { name: `LINES.${runId}`, by: 'number' },
       keyOf: ({ seq }) => ({ value: seq, id: '' }),
-      read: ({ after, before, ...bounds }) => store.logLines({ runId, after: seqOf(after), before: seqOf(before), ...bounds }),
+      read: ({ after, before, ...bounds }) => lists.logLines({ runId, after: seqOf(after), before: seqOf(before), ...bounds }),
     },
     page,
     MAX_LINES,

@@ -80,7 +80,7 @@ builder.objectFields(JobType, (t) => ({
 
 /** A page of runs. Of many jobs their newest runs are asked for at once: a page of jobs shows a few of each. */
 function listRuns(
-  { store, loaders }: ApiContext,
+  { lists, loaders }: ApiContext,
   filter: RunListFilter,
   orderBy: { readonly field: RunOrderField; readonly direction: Direction },
   page: PageArgs,
@@ -93,8 +93,8 @@ function listRuns(
       read: (bounds) =>
         newestOf !== null && bounds.after === null && bounds.before === null && !bounds.fromEnd
           ? loaders.newestRuns(newestOf, bounds.limit)
-          : store.listRuns({ filter, orderBy, ...bounds }),
-      count: () => store.countRuns(filter),
+          : lists.listRuns({ filter, orderBy, ...bounds }),
+      count: () => lists.countRuns(filter),
     },
     page,
   )

@@ -132,8 +132,8 @@ builder.objectFields(JobType, (t) => ({
     nullable: true,
     description: 'How its runs ended lately.',
     args: { window: t.arg({ type: 'Duration', required: true, defaultValue: 24 * HOUR, description: 'How far back, PT1M to P90D.' }) },
-    resolve: async ({ job }, { window }, { store, now }) => {
-      const [figures] = await store.figures({ jobId: job.id, buckets: 1, ...readWindow(window, now()) })
+    resolve: async ({ job }, { window }, { lists, now }) => {
+      const [figures] = await lists.figures({ jobId: job.id, buckets: 1, ...readWindow(window, now()) })
       return figures!
     },
   }),
@@ -145,9 +145,9 @@ builder.queryFields((t) => ({
     nullable: true,
     description: 'How the system is doing.',
     args: { window: t.arg({ type: 'Duration', required: true, defaultValue: HOUR, description: 'How far back, PT1M to P90D.' }) },
-    resolve: async (_root, args, { store, now }) => {
+    resolve: async (_root, args, { lists, now }) => {
       const window = readWindow(args.window, now())
-      const [population, [figures]] = await Promise.all([store.population(now()), store.figures({ jobId: null, buckets: 1, ...window })])
+      const [population, [figures]] = await Promise.all([lists.population(now()), lists.figures({ jobId: null, buckets: 1, ...window })])
       return { window, population, figures: figures! }
     },
   }),
@@ -159,9 +159,9 @@ function readWindow(window: Milliseconds, now: Instant): Window {
   return { from: now - window, to: now }
 }
 
-async function timelineOf({ from, to }: Window, buckets: number, { store }: ApiContext) {
+async function timelineOf({ from, to }: Window, buckets: number, { lists }: ApiContext) {
   if (buckets < 1 || buckets > MAX_BUCKETS) throw badUserInput(`\`buckets\` is ${buckets}; accepted: 1 to ${MAX_BUCKETS}.`)
-  const figures = await store.figures({ jobId: null, from, to, buckets })
+  const figures = await lists.figures({ jobId: null, from, to, buckets })
   const border = (index: number): Instant => from + Math.ceil(((to - from) * index) / buckets)
   return figures.map((each, index) => ({ from: border(index), to: border(index + 1), figures: each }))
 }

@@ -2,12 +2,14 @@ import type { Instant, Milliseconds } from '../domain/instant.ts'
 import type { PrismaClient } from '../generated/sqlite/client.ts'
 import type { Bus } from './bus/bus.ts'
 import type { Queue } from './queue/queue.ts'
-import type { Store } from './store/store.ts'
+import type { Lists, Store } from './store/store.ts'
 
 /** The durable ground: everything that differs between databases is behind these three ports. */
 export interface Engine {
   readonly kind: 'SQLITE' | 'POSTGRES'
   readonly store: Store
+  /** Lists for those who may be shown what was true a moment ago: a query. The store's own where there is no database for reads. */
+  readonly lists: Lists
   readonly queue: Queue
   readonly bus: Bus
   readonly clock: Clock

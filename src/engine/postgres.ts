@@ -8,7 +8,11 @@ import type { Engine, EngineOptions } from './ports.ts'
 import { migratePostgres } from './postgresMigrations.ts'
 import { asStartError } from './postgresRefusals.ts'
 import { graphileQueue } from './queue/graphileQueue.ts'
-import { closePool, connectionConfig, endClient, openPool } from './store/postgres/pool.ts'
+import { Copy } from './store/postgres/copy.ts'
+import { readingDatabase } from './store/postgres/database.ts'
+import { listReads } from './store/postgres/listReads.ts'
+import { closePool, connectionConfig, endClient, openPool, READ_POOL_SIZE } from './store/postgres/pool.ts'
+import type * as PostgresClient from './store/postgres/prismaClient.ts'
 import { postgresStore } from './store/postgres/postgresStore.ts'
 import { sessionName } from './store/postgres/rings.ts'
 
@@ -24,7 +28,7 @@ export async function openPostgres(options: EngineOptions): Promise<Engine> {
   }
 }
 
-async function open({ databaseUrl: url, instanceId, log }: EngineOptions): Promise<Engine> {
+async function open({ databaseUrl: url, readUrl = null, instanceId, log }: EngineOptions): Promise<Engine> {
   const applicationName = sessionName(instanceId)
   const applied = await migrated(url, applicationName)
   if (applied.length > 0) log.info({ migrations: applied }, 'migrated the database')
@@ -39,9 +43,17 @@ async function open({ databaseUrl: url, instanceId, log }: EngineOptions): Promi
     closings.push(() => closePool(pool))
     const bus = await openPostgresBus({ url, applicationName, instanceId, clock, log })
     closings.push(() => bus.close())
-    const store = await postgresStore({ pool, instanceId, bus, log })
+    const openReadPool = (from: string) => {
+      const reads = openPool({ url: from, applicationName, max: READ_POOL_SIZE, readOnly: true, log })
+      closings.push(() => closePool(reads))
+      return reads
+    }
+    const readPool = openReadPool(url)
+    const reads = readingDatabase(readPool)
+    const store = await postgresStore({ pool, reads, instanceId, bus, log })
     closings.push(() => store.close())
-    const prisma = lazily(() => openPrisma(url))
+    const lists = readUrl === null ? store : listReads(new Copy({ copy: readingDatabase(openReadPool(readUrl)), primary: reads, log }))
+    const prisma = lazily(() => openPrisma(readPool))
     closings.push(async () => prisma.made()?.$disconnect())
     const openQueuePool = (max: number) => openPool({ url, applicationName, max, plainTypes: true, log })
     const queue = graphileQueue({ store, bus, instanceId, openPool: openQueuePool, now: () => clock.now(), log })
@@ -49,6 +61,7 @@ async function open({ databaseUrl: url, instanceId, log }: EngineOptions): Promi
     return {
       kind: 'POSTGRES',
       store,
+      lists,
       queue,
       bus,
       clock,
@@ -76,11 +89,9 @@ async function migrated(url: string, applicationName: string): Promise<readonly 
   }
 }
 
-/** Loaded with its first use, as on SQLite. Its client is the one for Postgres; the types of both agree in what the API reads. */
-function openPrisma(url: string): Generated.PrismaClient {
+/** Loaded with its first use, as on SQLite. The types of both clients agree in what the API reads; those of SQLite say less. */
+function openPrisma(pool: pg.Pool): Generated.PrismaClient {
   const require = createRequire(import.meta.url)
-  const { PrismaClient } = require('../generated/postgresql/client.ts') as typeof Generated
-  const { PrismaPg } = require('@prisma/adapter-pg') as typeof import('@prisma/adapter-pg')
-  const adapter = new PrismaPg({ connectionString: url, max: 4, options: '-c default_transaction_read_only=on' })
-  return new PrismaClient({ adapter, queryPlanCacheMaxSize: 100 } as never)
+  const { prismaOver } = require('./store/postgres/prismaClient.ts') as typeof PostgresClient
+  return prismaOver(pool) as unknown as Generated.PrismaClient
 }

@@ -33,6 +33,7 @@ export function openSqlite({ databaseUrl, instanceId, log }: EngineOptions): Eng
     return {
       kind: 'SQLITE',
       store,
+      lists: store,
       queue,
       bus,
       clock: MACHINE_CLOCK,

@@ -36,7 +36,7 @@ export interface GraphqlServiceDeps {
 
 export function createGraphqlService({ config, log, services, schema = apiSchema }: GraphqlServiceDeps): GraphqlService {
   const { maxSockets, maxSubscriptions } = config
-  const operations = createOperations({ schema, contextFor: (viewer) => createContext(services, viewer), log })
+  const operations = createOperations({ schema, contextFor: (viewer, mayLag) => createContext(services, viewer, mayLag), log })
   const yoga = createYogaHandler({ schema, operations, log })
   const sockets = createSocketServer({ operations, viewer: EVERYBODY, maxOperations: maxSubscriptions, log })
   const streams = createEventStreams({ operations, maxStreams: maxSockets, maxOperations: maxSubscriptions })

@@ -7,6 +7,7 @@ import { isLive, LIVE } from '../stream/liveSource.ts'
 import { createDocuments, type OperationParams, type Prepared } from './documents.ts'
 import { equalityKey } from './equalSubscriptions.ts'
 import { createExecutor } from './execution.ts'
+import { mayLag } from './mayLag.ts'
 
 /** Who asks, and the id under which the log and masked errors speak of it. */
 export interface Caller {
@@ -40,7 +41,7 @@ export interface Operations {
 export interface OperationsDeps {
   readonly schema: GraphQLSchema
   /** What resolvers get: made anew for every operation and every event of a subscription, so that nothing in it grows old. */
-  readonly contextFor: (viewer: Viewer | null, requestId: string) => unknown
+  readonly contextFor: (viewer: Viewer | null, mayLag: boolean) => unknown
   readonly log: ErrorLog
 }
 
@@ -54,7 +55,8 @@ export function createOperations({ schema, contextFor, log }: OperationsDeps): O
     const { document, operation, cost } = prepared
     const extensions = { cost }
     const variables = params.variables ?? {}
-    const context = () => contextFor(caller.viewer, caller.requestId)
+    const lagging = mayLag(document, operation)
+    const context = () => contextFor(caller.viewer, lagging)
     const executed = async (rootValue?: unknown): Promise<ExecutionResult> => {
       const result = await execute({ document, operation, variables, rootValue, context })
       if (result.errors === undefined) return { data: result.data ?? null, extensions }

@@ -58,6 +58,7 @@ export async function openApi(t: TestContext, options: { targetRules?: TargetRul
   const services: ApiServices = {
     store: engine.store,
     prisma: engine.prisma,
+    lists: engine.lists,
     engineKind: engine.kind,
     commands,
     handlers: async () => HANDLERS,

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { instantText } from '../../src/engine/store/postgres/columns.ts'
-import type { Session } from '../../src/engine/store/postgres/database.ts'
+import type { Reader, Session } from '../../src/engine/store/postgres/database.ts'
 import { prepareSession, types } from '../../src/engine/store/postgres/pool.ts'
 
 /** How Postgres carried out a statement. */
@@ -28,7 +28,7 @@ interface PlanNode {
  * A session on a connection of its own that notes how Postgres carries out each statement: those that stay prepared by the plan that is
  * made once for all values, the others by the one for theirs. Statements are carried out twice, within a transaction that is taken back.
  */
-export class ExplainedSession implements Session {
+export class ExplainedSession implements Reader {
   readonly explained: Explained[] = []
   readonly #client: pg.Client
   #prepared = 0
@@ -66,6 +66,11 @@ export class ExplainedSession implements Session {
   /** Lets Postgres count what is where, as its own upkeep does in time. */
   async analyze(): Promise<void> {
     await this.#client.query('VACUUM ANALYZE')
+  }
+
+  /** Here all statements are of one moment anyway: nobody writes. */
+  snapshot<T>(work: (session: Session) => Promise<T>): Promise<T> {
+    return work(this)
   }
 
   end(): Promise<void> {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it, before, after } from 'node:test'
+import { ledger, revisions } from '../../src/engine/store/postgres/ledger.ts'
 import { listReads } from '../../src/engine/store/postgres/listReads.ts'
 import { readsById } from '../../src/engine/store/postgres/reads.ts'
 import { jobChanges, runChanges } from '../../src/engine/store/postgres/streamReads.ts'
@@ -112,13 +113,13 @@ describe('how Postgres carries out reads', () => {
         () => byId.activeRuns(jobIds),
         () => byId.attempts(runIds),
         () => lists.newestRuns(jobIds, 5),
-        () => lists.revisions(jobIds[0]!),
+        () => revisions(session, jobIds[0]!),
         () => lists.logLines({ runId: runIds[0]!, after: 20, before: null, fromEnd: false, limit: 5 }),
         () => lists.logLines({ runId: runIds[0]!, after: null, before: 40, fromEnd: true, limit: 5 }),
       ])
         assert.notDeepEqual(await read(), null)
       for (const fromEnd of [true, false]) {
-        const part = await lists.ledger({ jobId: jobIds[0]!, after: BEGINNING, before: BEGINNING + 20 * 60 * MINUTE, fromEnd, limit: 5 })
+        const part = await ledger(session, { jobId: jobIds[0]!, after: BEGINNING, before: BEGINNING + 20 * 60 * MINUTE, fromEnd, limit: 5 })
         assert.deepEqual([part.runs.length, part.shared.length], [5, 5])
       }
     })

@@ -44,6 +44,22 @@ test('a context that cannot be made fails the operation, masked, and nothing els
   assert.equal(logged.length, 1)
 })
 
+test('lists may be of a moment ago for a query, unless it asks for the position to subscribe from; never for a mutation or an event', async () => {
+  const lags: boolean[] = []
+  const contextFor = (_viewer: unknown, mayLag: boolean) => lags.push(mayLag)
+  const fields = { one: { type: GraphQLInt }, streamPosition: { type: GraphQLInt } }
+  const ticks = { type: GraphQLInt, subscribe: async function* () {}, resolve: () => 1 }
+  const schema = new GraphQLSchema({
+    query: new GraphQLObjectType({ name: 'Query', fields }),
+    mutation: new GraphQLObjectType({ name: 'Mutation', fields }),
+    subscription: new GraphQLObjectType({ name: 'Subscription', fields: { ticks } }),
+  })
+  const operations = createOperations({ schema, contextFor, log: { error: () => {} } })
+  const asked = ['{ one }', '{ one ...p } fragment p on Query { position: streamPosition }', 'mutation { one }', 'subscription { ticks }']
+  for (const query of asked) await ask(operations, query)
+  assert.deepEqual(lags, [true, false, false, false])
+})
+
 async function ask(operations: Operations, query: string): ReturnType<Operations['run']> {
   const prepared = operations.prepare({ query }, caller)
   assert.ok('document' in prepared)

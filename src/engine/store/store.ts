@@ -236,6 +236,12 @@ export interface Store {
   close(): Promise<void>
 }
 
+/**
+ * Reads of lists, of history and of figures: nobody decides by them, and each is true by itself, whenever it was. Hence they may be made
+ * from a copy of the database that lags behind.
+ */
+export type Lists = Pick<Store, 'listJobs' | 'countJobs' | 'listRuns' | 'countRuns' | 'newestRuns' | 'logLines' | 'figures' | 'population'>
+
 /** Renewal needs a margin: a third of the lease. */
 export function renewalInterval(lease: Milliseconds): Milliseconds {
   return Math.floor(lease / 3)

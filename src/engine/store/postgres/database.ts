@@ -14,6 +14,12 @@ export interface Session {
   write(sql: string, values?: readonly unknown[]): Promise<number>
 }
 
+/** Reads, each at its own moment or several at one. */
+export interface Reader extends Session {
+  /** Several statements at one moment: what is read does not change between them. */
+  snapshot<T>(work: (session: Session) => Promise<T>): Promise<T>
+}
+
 /** A run that may start, for the rings of its transaction. */
 export interface ReadyRun {
   readonly id: string
@@ -66,7 +72,7 @@ export interface Surroundings {
 const ATTEMPTS = 5
 
 /** Reads and transactions on a pool of connections. Everything that fails for want of the database rejects with StoreUnavailable. */
-export class Database implements Session {
+export class Database implements Reader {
   readonly #pool: pg.Pool
   readonly #surroundings: Surroundings
   readonly #lanes = new Set<number>()
@@ -94,7 +100,6 @@ export class Database implements Session {
     return (await this.#query(this.#pool, sql, values)).rowCount ?? 0
   }
 
-  /** Several statements at one moment: what is read does not change between them. */
   snapshot<T>(work: (session: Session) => Promise<T>): Promise<T> {
     return this.#with((client) =>
       this.#within(client, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', () => work(this.#session(client))),
@@ -202,6 +207,11 @@ export class Database implements Session {
       throw isDatabaseAway(error) ? asUnavailable(error) : error
     }
   }
+}
+
+/** For reads alone. */
+export function readingDatabase(pool: pg.Pool): Reader {
+  return new Database(pool, { beforeCommit: async () => {}, afterCommit() {} })
 }
 
 function newEffects(): Effects {

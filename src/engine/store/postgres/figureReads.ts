@@ -5,7 +5,7 @@ import { MINUTES_BEGIN } from '../settings.ts'
 import type { Store } from '../store.ts'
 import { FigureBuckets, type KeptFigures, startOf } from '../summing.ts'
 import { instantArray, instantText } from './columns.ts'
-import type { Database, Session } from './database.ts'
+import type { Reader, Session } from './database.ts'
 import { readMarks } from './marks.ts'
 import { readSummed } from './summed.ts'
 
@@ -22,10 +22,10 @@ const MINUTES = `SELECT w.at, r.* FROM unnest($2::timestamptz[]) AS w(at)
 const HOURS = `SELECT hour AS at, ${FIGURE_COLUMNS} FROM "JobHour" WHERE "jobId" = $1 AND hour >= $2::timestamptz AND hour < $3::timestamptz`
 
 /** The verb `figures`. Hours that fit into a bucket are read as such, once they are summed up: a day is some 150 rows, not 1,440. */
-export function figureReads(database: Database): Pick<Store, 'figures'> {
+export function figureReads(reader: Reader): Pick<Store, 'figures'> {
   return {
     // At one moment: minutes that go meanwhile are not missing from an hour that was not whole yet.
-    figures: (query) => database.snapshot((session) => read(session, query)),
+    figures: (query) => reader.snapshot((session) => read(session, query)),
   }
 }
 

@@ -1,22 +1,21 @@
-import type { Store } from '../store.ts'
-import type { Session } from './database.ts'
+import type { Lists } from '../store.ts'
+import type { Reader } from './database.ts'
+import { figureReads } from './figureReads.ts'
 import { countJobs, listJobs } from './jobList.ts'
-import { ledger, revisions } from './ledger.ts'
 import { logLines } from './logLines.ts'
+import { population } from './population.ts'
 import { countRuns, listRuns, newestRuns } from './runList.ts'
 
-type ListReads = Pick<Store, 'listJobs' | 'countJobs' | 'listRuns' | 'countRuns' | 'newestRuns' | 'logLines' | 'revisions' | 'ledger'>
-
-/** Reads of lists and of history: each is one statement, and none is needed to carry on. They may come from a copy that lags behind. */
-export function listReads(session: Session): ListReads {
+/** Reads of lists and of figures, from the database itself or from a copy of it. */
+export function listReads(reader: Reader): Lists {
   return {
-    listJobs: (query) => listJobs(session, query),
-    countJobs: (filter) => countJobs(session, filter),
-    listRuns: (query) => listRuns(session, query),
-    countRuns: (filter) => countRuns(session, filter),
-    newestRuns: (jobIds, limit) => newestRuns(session, jobIds, limit),
-    logLines: (query) => logLines(session, query),
-    revisions: (jobId) => revisions(session, jobId),
-    ledger: (query) => ledger(session, query),
+    listJobs: (query) => listJobs(reader, query),
+    countJobs: (filter) => countJobs(reader, filter),
+    listRuns: (query) => listRuns(reader, query),
+    countRuns: (filter) => countRuns(reader, filter),
+    newestRuns: (jobIds, limit) => newestRuns(reader, jobIds, limit),
+    logLines: (query) => logLines(reader, query),
+    ...figureReads(reader),
+    ...population(reader),
   }
 }

@@ -5,6 +5,8 @@ import type { Log } from '../../ports.ts'
 
 /** Connections of one process for its writes and for its reads by hand. */
 export const POOL_SIZE = 10
+/** And for lists and what Prisma reads: however long a search takes, runs begin and end beside it. */
+export const READ_POOL_SIZE = 4
 /** A statement that takes longer is given up. */
 const STATEMENT_TIMEOUT = 30 * SECOND
 /** Nobody holds a row for long: who waits longer for one waits for a process that is frozen. */

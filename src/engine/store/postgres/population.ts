@@ -3,7 +3,7 @@ import type { Population } from '../figures.ts'
 import { RememberedPopulation } from '../rememberedPopulation.ts'
 import type { Store } from '../store.ts'
 import { instantText } from './columns.ts'
-import type { Database } from './database.ts'
+import type { Reader } from './database.ts'
 
 type Counts = Omit<Population, 'active'> & { readonly completed: number }
 
@@ -18,13 +18,13 @@ const COUNT = `SELECT
      FROM "Run" WHERE "finishedAt" IS NULL) r`
 
 /** The verb `population`. */
-export function population(database: Database): Pick<Store, 'population'> {
-  const remembered = new RememberedPopulation((now) => count(database, now))
+export function population(reader: Reader): Pick<Store, 'population'> {
+  const remembered = new RememberedPopulation((now) => count(reader, now))
   return { population: (now) => remembered.of(now) }
 }
 
-async function count(database: Database, now: Instant): Promise<Population> {
-  const [counts] = await database.rows<Counts>(COUNT, [instantText(now)])
+async function count(reader: Reader, now: Instant): Promise<Population> {
+  const [counts] = await reader.rows<Counts>(COUNT, [instantText(now)])
   const { completed, ...rest } = counts!
   return { ...rest, active: rest.jobs - completed - rest.paused }
 }

@@ -3,12 +3,11 @@ import type pg from 'pg'
 import type { PostgresBus } from '../../bus/postgresBus.ts'
 import type { Log } from '../../ports.ts'
 import type { QueueRows } from '../../queue/graphileQueue.ts'
-import type { Store } from '../store.ts'
+import type { LedgerQuery, Store } from '../store.ts'
 import { ageing } from './ageing.ts'
 import { Changes } from './changes.ts'
-import { Database, type Effects, type Tx } from './database.ts'
+import { Database, type Effects, type Reader, type Tx } from './database.ts'
 import { deletedJobs } from './deletedJobs.ts'
-import { figureReads } from './figureReads.ts'
 import { Figures } from './figures.ts'
 import { tell } from './hints.ts'
 import { instances } from './instances.ts'
@@ -17,8 +16,8 @@ import { Logs } from './logs.ts'
 import { maintenance } from './maintenance.ts'
 import { marks } from './marks.ts'
 import { Progress } from './progress.ts'
-import { population } from './population.ts'
 import { addRings, Rings } from './rings.ts'
+import { ledger, revisions } from './ledger.ts'
 import { listReads } from './listReads.ts'
 import { readsById } from './reads.ts'
 import { Room } from './room.ts'
@@ -40,6 +39,8 @@ export interface PostgresStore extends Store, QueueRows {}
 
 export interface PostgresStoreOptions {
   readonly pool: pg.Pool
+  /** For lists: a search that takes long must not keep connections from those who begin and end runs. */
+  readonly reads: Reader
   readonly instanceId: string
   readonly bus: PostgresBus
   readonly log: Log
@@ -49,7 +50,7 @@ export interface PostgresStoreOptions {
  * All of the store over a pool of connections. Any number of processes have one each: rows are locked in one order (locks.ts), and what
  * is remembered in memory is compared with the rows, or is no older than its reader allows.
  */
-export async function postgresStore({ pool, instanceId, bus, log }: PostgresStoreOptions): Promise<PostgresStore> {
+export async function postgresStore({ pool, reads, instanceId, bus, log }: PostgresStoreOptions): Promise<PostgresStore> {
   const room = new Room(log)
   const figures = new Figures(instanceId)
   const db = new Database(pool, {
@@ -110,9 +111,9 @@ export async function postgresStore({ pool, instanceId, bus, log }: PostgresStor
     jobChanges: (query: Parameters<Store['jobChanges']>[0]) => jobChanges(db, query),
     // reading
     ...readsById(db),
-    ...listReads(db),
-    ...figureReads(db),
-    ...population(db),
+    ...listReads(reads),
+    revisions: (jobId: string) => revisions(db, jobId),
+    ledger: (query: LedgerQuery) => ledger(db, query),
     // keeping
     ...marks(db),
     ...ageing(db),
