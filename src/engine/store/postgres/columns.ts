@@ -1,5 +1,8 @@
 import type { Instant } from '../../../domain/instant.ts'
 
+/** Instants whose text is remembered. */
+const REMEMBERED = 2_000
+
 /** The values of one column for many rows, as Postgres reads an array. */
 interface Column<Row> {
   readonly type: string
@@ -67,9 +70,23 @@ function quoted(value: string): string {
 }
 
 /** An instant as a parameter: Postgres keeps it to the millisecond. */
-export function instantText(value: Instant): string {
+export const instantText: (value: Instant) => string = remembering((value) => {
   const iso = new Date(value).toISOString()
   return iso.length === 24 && !iso.startsWith('0000') ? iso : farInstant(iso)
+})
+
+/** The runs of a batch share most of their instants, and the texts of instants are costly to write and to read. */
+export function remembering<Key, Value>(of: (key: Key) => Value): (key: Key) => Value {
+  const known = new Map<Key, Value>()
+  return (key) => {
+    let value = known.get(key)
+    if (value === undefined) {
+      value = of(key)
+      if (known.size >= REMEMBERED) known.clear()
+      known.set(key, value)
+    }
+    return value
+  }
 }
 
 /** Years of more or less than four digits, and those before the first, as Postgres writes them: there is no year 0. */

@@ -2,9 +2,9 @@ import { type Definition, RememberedDefinitions } from '../definitions.ts'
 import { readPolicies, readTarget } from '../records.ts'
 import { textArray } from './columns.ts'
 import type { Tx } from './database.ts'
-import type { HeldPosition } from './locks.ts'
 
-const READ = `SELECT id, name, version, target, policies FROM "Job" WHERE id = ANY($1::text[])`
+const READ = `SELECT j.id, j.name, j.version, j.target, j.policies, p.version AS "positionVersion"
+  FROM "Job" j JOIN "JobPosition" p ON p."jobId" = j.id WHERE j.id = ANY($1::text[])`
 
 interface DefinitionRecord {
   readonly id: string
@@ -12,6 +12,13 @@ interface DefinitionRecord {
   readonly version: number
   readonly target: string
   readonly policies: string
+  readonly positionVersion: number
+}
+
+/** A job, and the version of its position. */
+export interface JobVersion {
+  readonly jobId: string
+  readonly version: number
 }
 
 /** The definitions of jobs, read once a process for each version. */
@@ -19,20 +26,20 @@ export class Definitions {
   readonly #remembered = new RememberedDefinitions()
 
   /**
-   * The definitions of jobs that are held, by job id. Whoever changes a job holds its position too, so that its row is the one of this
-   * version; but not if the transaction has changed it itself: then it must not be asked any more.
+   * Definitions by job id, of these versions where the positions are held: whoever changes a job holds its position too. Otherwise they
+   * may be newer. A transaction that has changed a job itself must not ask for it any more: what it would read may be taken back.
    */
-  async of(tx: Tx, positions: Iterable<HeldPosition>): Promise<ReadonlyMap<string, Definition>> {
+  async of(tx: Tx, jobs: Iterable<JobVersion>): Promise<ReadonlyMap<string, Definition>> {
     const found = new Map<string, Definition>()
-    const missing = new Map<string, HeldPosition>()
-    for (const position of positions) {
-      const known = this.#remembered.known(position.jobId, position.version)
-      if (known !== undefined) found.set(position.jobId, known)
-      else missing.set(position.jobId, position)
+    const missing = new Set<string>()
+    for (const { jobId, version } of jobs) {
+      const known = this.#remembered.known(jobId, version)
+      if (known === undefined) missing.add(jobId)
+      else found.set(jobId, known)
     }
     if (missing.size === 0) return found
-    for (const { id, target, policies, ...rest } of await tx.rows<DefinitionRecord>(READ, [textArray([...missing.keys()])])) {
-      const entry = { ...rest, target: readTarget(target), policies: readPolicies(policies), positionVersion: missing.get(id)!.version }
+    for (const { id, target, policies, ...rest } of await tx.rows<DefinitionRecord>(READ, [textArray([...missing])])) {
+      const entry = { ...rest, target: readTarget(target), policies: readPolicies(policies) }
       this.#remembered.remember(id, entry)
       found.set(id, entry)
     }

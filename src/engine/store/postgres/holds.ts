@@ -111,8 +111,8 @@ export class Slots {
 // ------------------------------------------------------------------ releases
 
 /** Runs of these jobs and keys have ended in this transaction. */
-export interface Ended {
-  readonly jobs: Set<HeldPosition>
+export interface Ended<Job extends Pick<HeldPosition, 'jobId' | 'activeRuns'> = HeldPosition> {
+  readonly jobs: Set<Job>
   readonly keys: Set<string>
 }
 
@@ -160,7 +160,7 @@ const HOLD = `UPDATE "Run" r SET "heldBy" = v."heldBy", cursor = v.cursor, "chan
  *   heldBy OVERLAP ── no run of the job goes any more ──→ the earliest (dueAt, id): null, or CONCURRENCY where it has a key
  *   heldBy CONCURRENCY ── its key has a slot ───────────→ the first by priority, dueAt, id: null
  */
-export async function releaseAfterEnds(tx: Tx, ended: Ended, now: Instant): Promise<void> {
+export async function releaseAfterEnds(tx: Tx, ended: Ended<Pick<HeldPosition, 'jobId' | 'activeRuns'>>, now: Instant): Promise<void> {
   const keys = new Set(ended.keys)
   // Where nothing is active, nothing waits.
   const jobIds = [...ended.jobs].filter(({ activeRuns }) => activeRuns > 0).map(({ jobId }) => jobId)

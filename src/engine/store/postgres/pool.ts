@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import pg from 'pg'
 import { type Milliseconds, SECOND } from '../../../domain/instant.ts'
 import type { Log } from '../../ports.ts'
+import { remembering } from './columns.ts'
 
 /** Connections of one process for its writes and for its reads by hand. */
 export const POOL_SIZE = 10
@@ -34,8 +35,11 @@ export const types: pg.CustomTypesConfig = {
 }
 const INT8_ARRAY = 1016
 
+const DASH = 45
+const PLUS = 43
+
 /** `2026-11-29 05:13:37.123+00`, as a session in UTC writes it; with more digits or `BC` where the year is far away. */
-export function readInstant(text: string): number {
+export const readInstant: (text: string) => number = remembering((text) => {
   if (text.charCodeAt(4) === DASH && text.charCodeAt(text.length - 3) === PLUS) {
     return Date.parse(`${text.slice(0, 10)}T${text.slice(11, -3)}Z`)
   }
@@ -43,10 +47,7 @@ export function readInstant(text: string): number {
   const year = before === undefined ? Number(years) : 1 - Number(years)
   const digits = String(Math.abs(year)).padStart(6, '0')
   return Date.parse(`${year < 0 ? '-' : '+'}${digits}-${rest!.replace(' ', 'T')}Z`)
-}
-
-const DASH = 45
-const PLUS = 43
+})
 
 function readNumbers(text: string): number[] {
   return text === '{}' ? [] : text.slice(1, -1).split(',').map(Number)

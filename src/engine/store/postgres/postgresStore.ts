@@ -74,7 +74,7 @@ export async function postgresStore({ pool, reads, instanceId, bus, log }: Postg
   const progress = new Progress(db)
   const definitions = new Definitions()
   const planning = new Planning(db, { definitions, room })
-  const running = new Running(db, room)
+  const running = new Running(db, { room, definitions })
   const settling = new Settling(db, definitions)
   const sweep = new Sweep(db, instanceId)
 

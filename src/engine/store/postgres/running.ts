@@ -1,10 +1,10 @@
 import type { Instant } from '../../../domain/instant.ts'
 import type { RunTrigger } from '../../../domain/run.ts'
 import { saysNoHandler } from '../noHandler.ts'
-import { readPolicies, readTarget } from '../records.ts'
 import type { AttemptKey, BegunAttempt, Claim, Store } from '../store.ts'
 import { instantText, numberArray, textArray } from './columns.ts'
 import type { Database, Tx } from './database.ts'
+import type { Definitions } from './definitions.ts'
 import type { Room } from './room.ts'
 
 /** Of RETRYING runs whose wait is over so many are looked at, earliest first, before priority decides among them. */
@@ -39,10 +39,11 @@ const beginOf = (handled: string) => `WITH queued AS MATERIALIZED (${queued(hand
     "startedAt" = coalesce(r."startedAt", $1::timestamptz), "nextAttemptAt" = NULL, progress = NULL,
     error = CASE WHEN ${saysNoHandler('r.error')} THEN NULL ELSE r.error END, "instanceId" = $3, "jobVersion" = j.version,
     "leaseUntil" = $4::timestamptz, cursor = drawn.cursors[chosen.place], "changedAt" = $1::timestamptz
-  FROM chosen CROSS JOIN drawn, "Job" j
-  WHERE r.id = chosen.id AND j.id = r."jobId"
-  RETURNING chosen.place, r.id, r.attempt, r."jobId", j.name, j.version, j.target, j.policies, r."trigger", r."scheduledFor", r."dueAt", r.coalesced,
-    r.payload, r.cursor`
+  FROM chosen CROSS JOIN drawn, "Job" j, "JobPosition" p
+  WHERE r.id = chosen.id AND j.id = r."jobId" AND p."jobId" = r."jobId"
+  RETURNING chosen.place, r.id, r.attempt, r."jobId", r."jobVersion", p.version, r."trigger", r."scheduledFor", r."dueAt", r.coalesced, r.payload, r.cursor`
+// Where the definition is read behind the claim, the job may have changed in between: the attempt is of what it performs.
+const CORRECT_VERSIONS = `UPDATE "Run" r SET "jobVersion" = v."jobVersion" FROM unnest($1::text[], $2::int[]) AS v(id, "jobVersion") WHERE r.id = v.id`
 const BEGIN_ANY = beginOf('')
 const BEGIN_HANDLED = beginOf(HANDLED)
 
@@ -51,10 +52,9 @@ interface BegunRecord {
   readonly id: string
   readonly attempt: number
   readonly jobId: string
-  readonly name: string
+  readonly jobVersion: number
+  /** Of the job's position. */
   readonly version: number
-  readonly target: string
-  readonly policies: string
   readonly trigger: RunTrigger
   readonly scheduledFor: Instant
   readonly dueAt: Instant
@@ -88,14 +88,16 @@ const CANCEL_OVERDUE = `${ATTEMPTS} AND "cancelRequestedAt" < $1::timestamptz OR
 export class Running implements Pick<Store, 'beginReady' | 'nextReadyAt' | 'renewLeases' | 'lostAttempts' | 'overdueCancels'> {
   readonly #db: Database
   readonly #room: Room
+  readonly #definitions: Definitions
 
-  constructor(db: Database, room: Room) {
+  constructor(db: Database, { room, definitions }: { readonly room: Room; readonly definitions: Definitions }) {
     this.#db = db
     this.#room = room
+    this.#definitions = definitions
   }
 
   async beginReady(claim: Claim, limit: number): Promise<readonly BegunAttempt[]> {
-    return limit <= 0 ? [] : this.#db.transaction((tx) => begin(tx, claim, limit))
+    return limit <= 0 ? [] : this.#db.transaction((tx) => this.#begin(tx, claim, limit))
   }
 
   /** Begins runs that may start, up to `limit` and as many as the worker of this process has room for, and delivers them. Answers how many. */
@@ -103,7 +105,7 @@ export class Running implements Pick<Store, 'beginReady' | 'nextReadyAt' | 'rene
     return this.#room.take(now, limit, async (starting) => {
       if (starting === null || starting.room <= 0) return 0
       return this.#db.transaction(async (tx) => {
-        tx.effects.begun.push(...(await begin(tx, starting.claim, starting.room)))
+        tx.effects.begun.push(...(await this.#begin(tx, starting.claim, starting.room)))
         return tx.effects.begun.length
       })
     })
@@ -141,29 +143,39 @@ export class Running implements Pick<Store, 'beginReady' | 'nextReadyAt' | 'rene
   overdueCancels(askedBefore: Instant, limit: number): Promise<readonly AttemptKey[]> {
     return this.#db.rows(CANCEL_OVERDUE, [instantText(askedBefore), limit])
   }
-}
 
-/** Claims runs that may start and begins them: one statement, that waits for nobody. */
-async function begin(tx: Tx, { instanceId, now, leaseUntil, handlers }: Claim, limit: number): Promise<readonly BegunAttempt[]> {
-  const values = [instantText(now), limit, instanceId, instantText(leaseUntil)]
-  const rows = await (handlers === null
-    ? tx.rows<BegunRecord>(BEGIN_ANY, values)
-    : tx.rows<BegunRecord>(BEGIN_HANDLED, [...values, textArray([...handlers])]))
-  for (const { cursor } of rows) tx.effects.head = Math.max(tx.effects.head, cursor)
-  rows.sort((a, b) => a.place - b.place)
-  return rows.map((row) => ({
-    runId: row.id,
-    attempt: row.attempt,
-    jobId: row.jobId,
-    jobName: row.name,
-    jobVersion: row.version,
-    target: readTarget(row.target),
-    policies: readPolicies(row.policies),
-    trigger: row.trigger,
-    scheduledFor: row.scheduledFor,
-    dueAt: row.dueAt,
-    startedAt: now,
-    coalesced: row.coalesced,
-    payload: row.payload,
-  }))
+  /** Claims runs that may start and begins them: one statement, that waits for nobody. */
+  async #begin(tx: Tx, { instanceId, now, leaseUntil, handlers }: Claim, limit: number): Promise<readonly BegunAttempt[]> {
+    const values = [instantText(now), limit, instanceId, instantText(leaseUntil)]
+    const rows = await (handlers === null
+      ? tx.rows<BegunRecord>(BEGIN_ANY, values)
+      : tx.rows<BegunRecord>(BEGIN_HANDLED, [...values, textArray([...handlers])]))
+    if (rows.length === 0) return []
+    for (const { cursor } of rows) tx.effects.head = Math.max(tx.effects.head, cursor)
+    rows.sort((a, b) => a.place - b.place)
+    const definitions = await this.#definitions.of(tx, rows)
+    const changed = rows.filter(({ jobId, jobVersion }) => definitions.get(jobId)!.version !== jobVersion)
+    if (changed.length > 0) {
+      const versions = changed.map(({ jobId }) => definitions.get(jobId)!.version)
+      await tx.write(CORRECT_VERSIONS, [textArray(changed.map(({ id }) => id)), numberArray(versions)])
+    }
+    return rows.map((row) => {
+      const { name, version, target, policies } = definitions.get(row.jobId)!
+      return {
+        runId: row.id,
+        attempt: row.attempt,
+        jobId: row.jobId,
+        jobName: name,
+        jobVersion: version,
+        target,
+        policies,
+        trigger: row.trigger,
+        scheduledFor: row.scheduledFor,
+        dueAt: row.dueAt,
+        startedAt: now,
+        coalesced: row.coalesced,
+        payload: row.payload,
+      }
+    })
+  }
 }

@@ -136,6 +136,10 @@ export async function addRuns(
   now: Instant,
 ): Promise<void> {
   if (items.length === 0) return
+  for (const { run, position } of items) {
+    // A run belongs to a job that is held, and so is there: the rows of runs themselves are not asked for it.
+    if (run.jobId !== position.jobId) throw new Error(`the run ${run.id} of the job ${run.jobId} was to be stored with ${position.jobId}`)
+  }
   const stored = await insertRuns(
     tx,
     items.map(({ run }) => ({ run, begin: null })),
@@ -154,7 +158,11 @@ export function countRun(position: HeldPosition, run: NewRun, status: RunStatus)
 }
 
 /** A run of the job became final. */
-export function countEnd(position: HeldPosition, runId: string, status: RunStatus): void {
+export function countEnd(
+  position: Pick<HeldPosition, 'activeRuns' | 'lastRunId' | 'lastRunStatus'>,
+  runId: string,
+  status: RunStatus,
+): void {
   position.activeRuns -= 1
   if (position.lastRunId === runId) position.lastRunStatus = status
 }
@@ -225,7 +233,11 @@ export async function cancelAllOf(tx: Tx, position: HeldPosition, now: Instant):
 }
 
 /** Notes what the end of a run may release. */
-export function noteEnd(ended: Ended, position: HeldPosition, concurrencyKey: string | null): void {
+export function noteEnd<Job extends Pick<HeldPosition, 'jobId' | 'activeRuns'>>(
+  ended: Ended<Job>,
+  position: Job,
+  concurrencyKey: string | null,
+): void {
   ended.jobs.add(position)
   if (concurrencyKey !== null) ended.keys.add(concurrencyKey)
 }

@@ -8,9 +8,10 @@ import { Batcher } from './batcher.ts'
 import { bigint, columns, instant, integer, text, textArray } from './columns.ts'
 import type { Database, Tx } from './database.ts'
 import type { Definitions } from './definitions.ts'
+import { holdJobsOfEnds, type JobAtEnd, standStill, writeEnds } from './ends.ts'
 import { type Ended, keysOfHeld, mayStart, releaseAfterEnds } from './holds.ts'
 import { type FailingJob, pauseAfterFailures, writeEvents } from './jobChanges.ts'
-import { type HeldPosition, holdJobsOfRuns, holdKeys, writePositions } from './locks.ts'
+import { holdKeys } from './locks.ts'
 import { countEnd, noteEnd } from './runs.ts'
 
 /** Reports of one transaction, and transactions under way at once. */
@@ -46,7 +47,6 @@ type Written = Settled & { readonly cursor: number }
 const HOLD_RUNNING = `SELECT id, "jobId", "trigger", priority, "dueAt", "startedAt", "cancelRequestedAt", "concurrencyKey", attempt, "attemptStartedAt",
     "attemptsUsed", "instanceId", "jobVersion"
   FROM "Run" WHERE id = ANY($1::text[]) AND status = 'RUNNING' ORDER BY id FOR UPDATE`
-const KEYS_OF_RUNS = `SELECT DISTINCT "concurrencyKey" AS key FROM "Run" WHERE id = ANY($1::text[]) AND "concurrencyKey" IS NOT NULL`
 
 const OUTCOME = columns<Written>({
   id: text(({ run }) => run.id),
@@ -106,8 +106,8 @@ export class Settling implements Pick<Store, 'settle'> {
 
   async #settle(tx: Tx, reports: readonly AttemptReport[]): Promise<readonly SettleResult[]> {
     const runIds = [...new Set(reports.map(({ runId }) => runId))]
-    const positions = await holdJobsOfRuns(tx, runIds)
-    await holdKeys(tx, await keysOf(tx, runIds, positions))
+    const positions = await holdJobsOfEnds(tx, runIds)
+    await holdKeys(tx, await keysOf(tx, positions))
     const running = new Map((await tx.rows<RunningRecord>(HOLD_RUNNING, [textArray(runIds)])).map((run) => [run.id, run]))
     const definitions = await this.#definitions.of(
       tx,
@@ -129,24 +129,24 @@ export class Settling implements Pick<Store, 'settle'> {
   }
 }
 
-/** All keys that may get slots: of the runs that end, and of those that wait for others of their job. Of a run it never changes. */
-async function keysOf(tx: Tx, runIds: readonly string[], positions: ReadonlyMap<string, HeldPosition>): Promise<readonly string[]> {
-  const own = await tx.rows<{ key: string }>(KEYS_OF_RUNS, [textArray(runIds)])
+/** All keys that may get slots: of the runs that end, and of those that wait for others of their job. */
+async function keysOf(tx: Tx, jobs: ReadonlyMap<string, JobAtEnd>): Promise<readonly string[]> {
+  const all = [...jobs.values()]
   // Where only one run is active, none waits for it.
-  const shared = [...positions.values()].filter(({ activeRuns }) => activeRuns > 1).map(({ jobId }) => jobId)
-  return [...own.map(({ key }) => key), ...(await keysOfHeld(tx, shared))]
+  const shared = all.filter(({ activeRuns }) => activeRuns > 1).map(({ jobId }) => jobId)
+  return [...all.flatMap(({ keys }) => keys ?? []), ...(await keysOfHeld(tx, shared))]
 }
 
 async function write(
   tx: Tx,
   settled: readonly Settled[],
-  positions: ReadonlyMap<string, HeldPosition>,
+  positions: ReadonlyMap<string, JobAtEnd>,
   definitions: ReadonlyMap<string, Definition>,
 ): Promise<void> {
   const cursors = await tx.cursors(settled.length)
   await tx.write(WRITE, OUTCOME.values(settled.map((one, i) => ({ ...one, cursor: cursors[i]! }))))
 
-  const ended: Ended = { jobs: new Set(), keys: new Set() }
+  const ended: Ended<JobAtEnd> = { jobs: new Set(), keys: new Set() }
   const failing = new Map<string, FailingJob>()
   const goingOn: Settled[] = []
   for (const one of settled) {
@@ -172,19 +172,15 @@ async function write(
   // An attempt that another one follows goes to the table of attempts; the run's own columns still show it until that begins.
   if (goingOn.length > 0) await tx.write(ARCHIVE, ATTEMPT.values(goingOn))
   const { now } = settled.at(-1)!
-  await pause(tx, [...failing.values()], positions, now)
+  await pause(tx, [...failing.values()], now)
   await releaseAfterEnds(tx, ended, now)
-  await writePositions(tx, [...ended.jobs])
+  await writeEnds(tx, [...ended.jobs])
 }
 
-async function pause(tx: Tx, failing: readonly FailingJob[], positions: ReadonlyMap<string, HeldPosition>, now: Instant): Promise<void> {
+async function pause(tx: Tx, failing: readonly FailingJob[], now: Instant): Promise<void> {
   const paused = [...(await pauseAfterFailures(tx, failing, now))]
   if (paused.length === 0) return
-  for (const jobId of paused) {
-    const position = positions.get(jobId)!
-    position.version += 1
-    position.nextRunAt = null
-  }
+  await standStill(tx, paused)
   const events = paused.map((jobId) => ({ jobId, change: 'UPDATED' as const, at: now, before: { state: 'ACTIVE' as const } }))
   await writeEvents(tx, events, await tx.cursors(events.length))
 }
