@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import pg from 'pg'
+import { type Milliseconds, SECOND } from '../domain/instant.ts'
 import type * as Generated from '../generated/sqlite/client.ts'
 import { openPostgresBus } from './bus/postgresBus.ts'
 import { DatabaseClock } from './databaseClock.ts'
@@ -11,10 +12,13 @@ import { graphileQueue } from './queue/graphileQueue.ts'
 import { Copy } from './store/postgres/copy.ts'
 import { readingDatabase } from './store/postgres/database.ts'
 import { listReads } from './store/postgres/listReads.ts'
-import { closePool, connectionConfig, endClient, openPool, READ_POOL_SIZE } from './store/postgres/pool.ts'
+import { closePool, connectionConfig, cutOffAll, endClient, openPool, type PoolOptions, READ_POOL_SIZE } from './store/postgres/pool.ts'
 import type * as PostgresClient from './store/postgres/prismaClient.ts'
 import { postgresStore } from './store/postgres/postgresStore.ts'
 import { sessionName } from './store/postgres/rings.ts'
+
+/** What waits for the database when the engine closes gets so long; then it hears that the database is away. */
+const CLOSE_WITHIN: Milliseconds = 5 * SECOND
 
 /**
  * The distributed engine: one Postgres database, any number of processes. Migrates the database first. Rejects with EngineStartError, and
@@ -22,13 +26,13 @@ import { sessionName } from './store/postgres/rings.ts'
  */
 export async function openPostgres(options: EngineOptions): Promise<Engine> {
   try {
-    return await open(options)
+    return await opened(options)
   } catch (error) {
     throw asStartError(error, options.databaseUrl)
   }
 }
 
-async function open({ databaseUrl: url, readUrl = null, instanceId, log }: EngineOptions): Promise<Engine> {
+async function opened({ databaseUrl: url, readUrl = null, instanceId, log }: EngineOptions): Promise<Engine> {
   const applicationName = sessionName(instanceId)
   const applied = await migrated(url, applicationName)
   if (applied.length > 0) log.info({ migrations: applied }, 'migrated the database')
@@ -38,21 +42,26 @@ async function open({ databaseUrl: url, readUrl = null, instanceId, log }: Engin
   const closing = lazily(async () => {
     for (const close of closings.reverse()) await close()
   })
+  const pools: pg.Pool[] = []
+  const open = (settings: Pick<PoolOptions, 'url' | 'max' | 'readOnly'>) => {
+    const pool = openPool({ applicationName, log, ...settings })
+    pools.push(pool)
+    closings.push(() => closePool(pool, SECOND))
+    return pool
+  }
+  const cutOff = () => pools.forEach(cutOffAll)
   try {
-    const pool = openPool({ url, applicationName, log })
-    closings.push(() => closePool(pool))
-    const bus = await openPostgresBus({ url, applicationName, instanceId, clock, log })
+    const pool = open({ url })
+    const readPool = open({ url, max: READ_POOL_SIZE, readOnly: true })
+    const bus = await openPostgresBus({ url, applicationName, instanceId, clock, onSilence: cutOff, log })
     closings.push(() => bus.close())
-    const openReadPool = (from: string) => {
-      const reads = openPool({ url: from, applicationName, max: READ_POOL_SIZE, readOnly: true, log })
-      closings.push(() => closePool(reads))
-      return reads
-    }
-    const readPool = openReadPool(url)
     const reads = readingDatabase(readPool)
     const store = await postgresStore({ pool, reads, instanceId, bus, log })
     closings.push(() => store.close())
-    const lists = readUrl === null ? store : listReads(new Copy({ copy: readingDatabase(openReadPool(readUrl)), primary: reads, log }))
+    const lists =
+      readUrl === null
+        ? store
+        : listReads(new Copy({ copy: readingDatabase(open({ url: readUrl, max: READ_POOL_SIZE, readOnly: true })), primary: reads, log }))
     const prisma = lazily(() => openPrisma(readPool))
     closings.push(async () => prisma.made()?.$disconnect())
     const openQueuePool = (max: number) => openPool({ url, applicationName, max, plainTypes: true, log })
@@ -68,7 +77,11 @@ async function open({ databaseUrl: url, readUrl = null, instanceId, log }: Engin
       get prisma() {
         return prisma.value()
       },
-      close: () => closing.value(),
+      async close() {
+        const cut = setTimeout(cutOff, CLOSE_WITHIN)
+        await closing.value()
+        clearTimeout(cut)
+      },
     }
   } catch (error) {
     await closing.value()

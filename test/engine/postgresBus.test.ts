@@ -115,7 +115,7 @@ describe('the bus between processes', () => {
   })
 
   it('refuses to open where there is no database', async () => {
-    const options = { applicationName: 'orrery:x', instanceId: 'x', clock: new DatabaseClock(), log: keepingLog().log }
+    const options = { applicationName: 'orrery:x', instanceId: 'x', clock: new DatabaseClock(), onSilence: () => {}, log: keepingLog().log }
     await assert.rejects(openPostgresBus({ url: 'postgres://127.0.0.1:1/none', ...options }), { code: 'ECONNREFUSED' })
   })
 })
@@ -137,7 +137,7 @@ async function openBus(t: TestContext, url: string, instanceId: string): Promise
   const say = (_: object, message: string) => lines.add(message)
   const clock = new DatabaseClock()
   const log = { info: say, warn: say, error: say }
-  const bus = await openPostgresBus({ url, applicationName: `orrery:${instanceId}`, instanceId, clock, log })
+  const bus = await openPostgresBus({ url, applicationName: `orrery:${instanceId}`, instanceId, clock, onSilence: () => {}, log })
   const hints = new Recorder<Hint>()
   bus.subscribe((hint) => hints.add(hint))
   t.after(() => bus.close())

@@ -14,8 +14,11 @@ export interface LineOptions {
   /** Once a connection: what makes it hear. */
   readonly listen: (client: pg.ClientBase) => Promise<void>
   readonly hear: (text: string) => void
-  /** Said of every connection but the first: what was told meanwhile was not heard. */
-  readonly back: () => void
+  /**
+   * Said of every connection but the first: what was told meanwhile was not heard. `silent`: the one before did not break, it did not
+   * answer any more.
+   */
+  readonly back: (silent: boolean) => void
   /** Done every second while the line is up. One that fails ends the connection. */
   readonly beat: (client: pg.ClientBase) => Promise<void>
   readonly every: Milliseconds
@@ -37,6 +40,7 @@ export class Line {
   #retry: NodeJS.Timeout | undefined
   #beats: NodeJS.Timeout | undefined
   #beating = false
+  #silent = false
 
   constructor(options: LineOptions) {
     this.#options = options
@@ -73,6 +77,7 @@ export class Line {
     this.#client = null
     cutOff(client)
     if (this.#closed) return
+    this.#silent = error instanceof Error && error.message === 'Query read timeout'
     this.#options.log.warn({ err: error }, 'the connection that hears of what other processes do broke; connecting again')
     this.#later()
   }
@@ -125,6 +130,6 @@ export class Line {
     }
     this.#backoff = FIRST_BACKOFF
     this.#options.log.info({}, 'hearing again of what other processes do')
-    this.#options.back()
+    this.#options.back(this.#silent)
   }
 }

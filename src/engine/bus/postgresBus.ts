@@ -36,6 +36,8 @@ export interface PostgresBusOptions {
   readonly instanceId: string
   /** Measured with every beat. */
   readonly clock: DatabaseClock
+  /** Called when a server answers anew after one did not answer any more: other connections to that one may wait for it in vain. */
+  readonly onSilence: () => void
   readonly log: Log
 }
 
@@ -58,6 +60,7 @@ class Notifications implements PostgresBus {
   readonly #clock: DatabaseClock
   readonly #local: Bus
   readonly #line: Line
+  readonly #onSilence: () => void
   readonly #planners: Planners
   readonly #gathered = new Gathered()
   #channel = ''
@@ -66,7 +69,8 @@ class Notifications implements PostgresBus {
   /** Hints could not be sent. */
   #silenced = false
 
-  constructor({ url, applicationName, instanceId, clock, log }: PostgresBusOptions) {
+  constructor({ url, applicationName, instanceId, clock, onSilence, log }: PostgresBusOptions) {
+    this.#onSilence = onSilence
     this.#self = instanceId
     this.#clock = clock
     this.#local = localBus(log)
@@ -77,7 +81,7 @@ class Notifications implements PostgresBus {
       every: BEAT,
       listen: (client) => this.#listen(client),
       hear: (text) => this.#hear(text),
-      back: () => this.#back(),
+      back: (silent) => this.#back(silent),
       beat: (client) => this.#beat(client),
       log,
     })
@@ -138,7 +142,8 @@ class Notifications implements PostgresBus {
     for (const hint of message.hints) this.#local.publish(hint)
   }
 
-  #back(): void {
+  #back(silent: boolean): void {
+    if (silent) this.#onSilence()
     for (const hint of LOOK) {
       this.#local.publish(hint)
       if (this.#silenced) this.#gathered.add(hint)

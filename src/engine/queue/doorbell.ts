@@ -62,7 +62,8 @@ export class Doorbell {
       const trouble = await this.#hearOnce()
       if (signal.aborted) break
       if (performance.now() - began > CALM) backoff = FIRST_BACKOFF
-      this.#options.log.warn({ err: trouble, retryInMs: backoff }, 'rings are not heard; trying again')
+      // Said once: what is said again at every attempt helps nobody.
+      if (backoff === FIRST_BACKOFF) this.#options.log.warn({ err: trouble }, 'rings are not heard; trying again until they are')
       await sleep(backoff * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {})
       backoff = Math.min(backoff * 2, LONGEST_BACKOFF)
     }

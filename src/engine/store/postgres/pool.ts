@@ -108,9 +108,7 @@ export function openPool({ url, applicationName, max = POOL_SIZE, readOnly = fal
  * cut off after `within`, and whoever still uses one gets the error.
  */
 export async function closePool(pool: pg.Pool, within: Milliseconds = CLOSE_TIMEOUT): Promise<void> {
-  const cut = setTimeout(() => {
-    for (const client of open.get(pool) ?? []) cutOff(client)
-  }, within)
+  const cut = setTimeout(() => cutOffAll(pool), within)
   await pool.end()
   // By now nobody uses one, but the goodbye of some may be under way still.
   await Promise.all([...(open.get(pool) ?? [])].map((client) => new Promise((resolve) => client.once('end', resolve))))
@@ -122,6 +120,11 @@ export async function endClient(client: pg.Client, within: Milliseconds = SECOND
   const cut = setTimeout(() => cutOff(client), within)
   await client.end().catch(() => {})
   clearTimeout(cut)
+}
+
+/** Ends all connections of a pool without a goodbye: whoever uses one gets the error, and whoever comes next a new one. */
+export function cutOffAll(pool: pg.Pool): void {
+  for (const client of open.get(pool) ?? []) cutOff(client)
 }
 
 /** Ends a connection without a goodbye. */
