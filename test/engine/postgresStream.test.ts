@@ -47,6 +47,23 @@ describe('the head of the stream, with transactions under way', () => {
     assert.deepEqual(await reader.look(), [1, 2, 3])
   })
 
+  it('is never above what was committed: a crash gives again what only a transaction that was taken back had drawn', async (t) => {
+    const { url, reader, writer } = await openStream(t)
+    const [a, b] = [await writer(), await writer()]
+    await a.draw(1)
+    await a.commit()
+    await b.draw(500)
+    await b.rollback()
+    assert.deepEqual(await reader.look(), [1])
+    assert.equal(reader.position, 1)
+    // As the sequence stands after a crash, when nothing of the second transaction had reached the disk.
+    const afterCrash = await connect(t, url)
+    await afterCrash.query(`SELECT setval('"streamCursor"', 33)`)
+    await a.draw(1)
+    await a.commit()
+    assert.deepEqual(await reader.look(), [34])
+  })
+
   it('is not held up by transactions that draw nothing, in this database or another', async (t) => {
     const { url, reader, writer } = await openStream(t)
     const other = await openStream(t)
@@ -97,7 +114,7 @@ describe('the head of the stream, with transactions under way', () => {
         for (let n = 0; n < 150; n++) {
           // Some commit in the breath of their draw, some keep the transaction open over other statements.
           await client.query('BEGIN')
-          await client.query('INSERT INTO written SELECT unnest("orrery_cursors"($1))', [1 + (n % 3)])
+          await client.query(WRITE, [1 + (n % 3)])
           if (n % (i + 1) === 0) await client.query('SELECT pg_sleep(0.001)')
           await client.query(n % 7 === 0 ? 'ROLLBACK' : 'COMMIT')
         }
@@ -168,6 +185,9 @@ describe('the head of the stream, of two processes', () => {
   })
 })
 
+/** Changes of the stream, as many as asked for. */
+const WRITE = `INSERT INTO "JobEvent" (cursor, "jobId", change, "at") SELECT drawn, 'job_x', 'UPDATED', now() FROM unnest("orrery_cursors"($1)) AS drawn`
+
 interface Writer {
   draw(count: number): Promise<void>
   commit(): Promise<void>
@@ -179,7 +199,6 @@ async function openStream(t: TestContext) {
   const { url, drop } = await createPostgresDatabase()
   t.after(drop)
   const admin = await connect(t, url)
-  await admin.query('CREATE TABLE written (cursor BIGINT PRIMARY KEY)')
 
   async function writer(): Promise<Writer> {
     const client = await connect(t, url)
@@ -192,7 +211,7 @@ async function openStream(t: TestContext) {
       async draw(count) {
         if (!open) await client.query('BEGIN')
         open = true
-        await client.query('INSERT INTO written SELECT unnest("orrery_cursors"($1))', [count])
+        await client.query(WRITE, [count])
       },
       commit: () => end('COMMIT'),
       rollback: () => end('ROLLBACK'),
@@ -214,7 +233,7 @@ async function openStream(t: TestContext) {
       const { rows } = await following.query<{ head: string }>('SELECT "orrery_stream_head"() AS head')
       const head = Number(rows[0]!.head)
       const found = await following.query<{ cursor: string }>(
-        'SELECT cursor FROM written WHERE cursor > $1 AND cursor <= $2 ORDER BY cursor',
+        'SELECT cursor FROM "JobEvent" WHERE cursor > $1 AND cursor <= $2 ORDER BY cursor',
         [this.position, head],
       )
       const fresh = found.rows.map(({ cursor }) => Number(cursor))
@@ -235,10 +254,12 @@ async function openStream(t: TestContext) {
     reader,
     writer,
     async committed(): Promise<number[]> {
-      return (await admin.query<{ cursor: string }>('SELECT cursor FROM written ORDER BY cursor')).rows.map(({ cursor }) => Number(cursor))
+      return (await admin.query<{ cursor: string }>('SELECT cursor FROM "JobEvent" ORDER BY cursor')).rows.map(({ cursor }) =>
+        Number(cursor),
+      )
     },
     async reset(): Promise<void> {
-      await admin.query('TRUNCATE written')
+      await admin.query('TRUNCATE "JobEvent"')
       reader.seen = []
     },
   }

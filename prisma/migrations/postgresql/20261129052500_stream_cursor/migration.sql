@@ -3,7 +3,7 @@
 -- Positions of the stream of changes. Numbers of a sequence are given before the commit, and transactions commit in another order, so that
 -- whoever reads "all behind 41" must not be shown 43 while 42 is still to come. Therefore every transaction marks where it began to draw:
 -- a shared advisory lock whose key holds the value that the sequence had before. Nobody waits for it, and it goes with the transaction,
--- however that ends. The head is then the value of the sequence, or the least mark that still stands, whichever is lower.
+-- however that ends. The head is then the highest position that was committed, or the least mark that still stands, whichever is lower.
 --
 -- The key of the lock: 337 in the upper bits, which makes it ours among all advisory locks of the database, and the position in the lower 53.
 CREATE SEQUENCE "streamCursor" AS BIGINT START 1 CACHE 1;
@@ -25,19 +25,23 @@ CREATE FUNCTION "orrery_stream_given"() RETURNS BIGINT LANGUAGE sql VOLATILE AS 
   SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM "streamCursor"
 $$;
 
--- Every change up to this position is committed and can be read by a statement that begins now.
+-- Every change up to this position is committed and can be read by a statement that begins now. It is the highest position that was committed,
+-- not the highest that was given: a crash takes back numbers that only transactions drew that were not committed, and gives them again, and
+-- nobody must have been told that there is nothing behind them.
 CREATE FUNCTION "orrery_stream_head"() RETURNS BIGINT LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
-  "given" BIGINT;
+  "committed" BIGINT;
   "marked" BIGINT;
 BEGIN
-  -- In this order. What is given by now was marked before; what is given later is above.
-  "given" := "orrery_stream_given"();
+  -- In this order, each with a snapshot of its own. Whoever drew a lower number than one that is committed by now had marked it before, and
+  -- has committed or still shows its mark. What retention removed counts too, for clients were told of it.
+  SELECT greatest((SELECT max("cursor") FROM "Run"), (SELECT max("cursor") FROM "JobEvent"),
+      (SELECT max(value::BIGINT) FROM "Setting" WHERE name IN ('streamFloor', 'jobStreamFloor')), 0) INTO "committed";
   SELECT min(("classid"::BIGINT << 32 | "objid"::BIGINT) & ((1::BIGINT << 53) - 1)) INTO "marked"
     FROM pg_locks
     WHERE locktype = 'advisory' AND objsubid = 1 AND ("classid"::BIGINT << 32 | "objid"::BIGINT) >> 53 = 337
       AND database = (SELECT oid FROM pg_database WHERE datname = current_database());
-  RETURN least("given", "marked");
+  RETURN least("committed", "marked");
 END
 $$;
 

@@ -3,8 +3,8 @@ import { Batcher } from './batcher.ts'
 import type { Database } from './database.ts'
 
 /**
- * Where the stream of changes stands. Positions are drawn before the commit, and transactions commit in another order: the head is below
- * all that is still under way (see the migration that makes `orrery_cursors`).
+ * Where the stream of changes stands. Positions are drawn before the commit, and transactions commit in another order: the head is the
+ * highest that was committed, or below all that is still under way (see the migration that makes `orrery_cursors`).
  */
 export class Stream implements Pick<Store, 'streamHead' | 'streamGiven'> {
   readonly #heads: Batcher<null, number>
