@@ -96,7 +96,8 @@ RunType.implement({
     error: t.field({
       type: RunErrorType,
       nullable: true,
-      description: 'Why its newest ended attempt did not succeed. Null: it did, or none has ended.',
+      description:
+        'Why its newest ended attempt did not succeed; with the code `NO_HANDLER`, that it waits for a handler which no worker has. Null: neither, or none has ended.',
       resolve: (run) => run.error,
     }),
     progress: t.exposeFloat('progress', {

@@ -50,11 +50,17 @@ export async function startOrrery(options: OrreryOptions): Promise<Orrery> {
   const { child, ready, exited, logs, stdout } = spawnOrrery(options)
   const ended = exited.then((exit) => Promise.reject(new Error(`Orrery ended instead of getting ready: ${describe(exit)}`)))
   const origin = await within(START_TIMEOUT, 'the ready line', Promise.race([ready, ended]))
+  return { ...handleOf(child, { origin, logs, stdout, exited }), startMilliseconds: performance.now() - begun }
+}
+
+function handleOf(
+  child: ChildProcess,
+  { origin, logs, stdout, exited }: Pick<Orrery, 'origin' | 'logs' | 'stdout'> & { readonly exited: Promise<Exit> },
+): Omit<Orrery, 'startMilliseconds'> {
   return {
     pid: child.pid!,
     origin,
     url: `${origin}/graphql`,
-    startMilliseconds: performance.now() - begun,
     logs,
     stdout,
     exited: () => within(EXIT_TIMEOUT, 'the end of the process', exited),
@@ -64,6 +70,14 @@ export async function startOrrery(options: OrreryOptions): Promise<Orrery> {
     },
     usage: () => usageOf(child.pid!),
   }
+}
+
+/** Starts the product where its database is away: resolves when it listens, which is before it is ready. */
+export async function startWaiting(options: OrreryOptions): Promise<Omit<Orrery, 'startMilliseconds'> & { ready(): Promise<string> }> {
+  const { child, ready, exited, logs, stdout } = spawnOrrery(options)
+  const { url } = await logs.first('the listening', ({ msg }) => msg === 'listening', START_TIMEOUT)
+  const origin = String(url)
+  return { ...handleOf(child, { origin, logs, stdout, exited }), ready: () => within(START_TIMEOUT, 'the ready line', ready) }
 }
 
 /** Starts the product where it is expected to end by itself, and waits for that. */
