@@ -202,7 +202,7 @@ export class Database implements Reader {
 
   async #query(on: pg.Pool | pg.PoolClient, sql: string | pg.QueryConfig, values: readonly unknown[]): Promise<pg.QueryResult> {
     try {
-      return await on.query(typeof sql === 'string' ? prepared(sql) : sql, values as unknown[])
+      return await on.query(typeof sql === 'string' ? prepared(sql) : sql, values.map(storable))
     } catch (error) {
       throw isDatabaseAway(error) ? asUnavailable(error) : error
     }
@@ -216,6 +216,14 @@ export function readingDatabase(pool: pg.Pool): Reader {
 
 function newEffects(): Effects {
   return { ready: [], runsWait: false, wakeAt: undefined, cancels: [], logged: [], begun: [], ended: [], skipped: [], head: 0 }
+}
+
+/**
+ * Text of Postgres holds no NUL. Callers hear of it before they come here, and workers replace it in what they are given; what comes all
+ * the same, such as the name of a job to look for, gets the character that halves of surrogate pairs become too, on their way to any database.
+ */
+function storable(value: unknown): unknown {
+  return typeof value === 'string' && value.includes('\0') ? value.replaceAll('\0', '\ufffd') : value
 }
 
 const names = new Map<string, pg.QueryConfig>()
