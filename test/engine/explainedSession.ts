@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { instantText } from '../../src/engine/store/postgres/columns.ts'
-import type { Reader, Session } from '../../src/engine/store/postgres/database.ts'
+import type { Database, Reader, Session, Tx } from '../../src/engine/store/postgres/database.ts'
 import { prepareSession, types } from '../../src/engine/store/postgres/pool.ts'
 
 /** How Postgres carried out a statement. */
@@ -117,6 +117,28 @@ function literal(value: unknown): string {
   return `'${String(value).replaceAll("'", "''")}'`
 }
 
+/** A database for verbs that write. What is looked at counts, not what is committed with what: a transaction is the session itself. */
+export function explainedDatabase(session: ExplainedSession): Database {
+  return {
+    ...sessionOf(session),
+    snapshot: (work: (session: Session) => unknown) => work(session),
+    transaction: (work: (tx: Tx) => unknown) => work(explainedTransaction(session)),
+  } as unknown as Database
+}
+
+export function explainedTransaction(session: ExplainedSession): Tx {
+  return {
+    ...sessionOf(session),
+    effects: { ready: [], runsWait: false, wakeAt: undefined, cancels: [], logged: [], begun: [], ended: [], skipped: [], head: 0 },
+    cursors: async (count) => (await session.rows<{ drawn: number[] }>('SELECT "orrery_cursors"($1) AS drawn', [count]))[0]!.drawn,
+    lane: () => 0,
+  }
+}
+
+function sessionOf(session: ExplainedSession): Session {
+  return { rows: session.rows.bind(session), rowsOnce: session.rowsOnce.bind(session), write: session.write.bind(session) }
+}
+
 export interface Filling {
   readonly jobs: number
   readonly runsEach: number
@@ -162,6 +184,7 @@ export async function fill(url: string, { jobs, runsEach }: Filling): Promise<vo
     INSERT INTO "LogLine" ("runId", seq, at, attempt, level, message) SELECT r.id, s, ${at}, 1, 'INFO', 'm'
       FROM (SELECT id FROM "Run" ORDER BY id LIMIT 500) r, generate_series(1, 50) s;
     INSERT INTO "JobEvent" (cursor, "jobId", change, at) SELECT 10 * j, ${jobId}, 'UPDATED', ${at} FROM generate_series(1, ${jobs}) j;
+    SELECT setval('"streamCursor"', ${jobs * Math.max(10, runsEach + 1)});
   `)
   await client.query('VACUUM ANALYZE')
   await client.end()

@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test'
 import { DAY, HOUR } from '../../src/domain/instant.ts'
 import type { RetentionRules } from '../../src/domain/retention.ts'
 import { ageing } from '../../src/engine/store/postgres/ageing.ts'
-import type { Database, Effects, Tx } from '../../src/engine/store/postgres/database.ts'
+import type { Database } from '../../src/engine/store/postgres/database.ts'
 import { deletedJobs } from '../../src/engine/store/postgres/deletedJobs.ts'
 import { figureReads } from '../../src/engine/store/postgres/figureReads.ts'
 import { Figures } from '../../src/engine/store/postgres/figures.ts'
@@ -11,7 +11,15 @@ import { population } from '../../src/engine/store/postgres/population.ts'
 import { Sweep } from '../../src/engine/store/postgres/sweep.ts'
 import type { SweepPlace, SweepResult } from '../../src/engine/store/store.ts'
 import { createPostgresDatabase, type PostgresDatabase } from '../support/postgres.ts'
-import { BEGINNING, ExplainedSession, type Explained, fill, jobNumbered } from './explainedSession.ts'
+import {
+  BEGINNING,
+  ExplainedSession,
+  type Explained,
+  explainedDatabase,
+  explainedTransaction,
+  fill,
+  jobNumbered,
+} from './explainedSession.ts'
 
 const JOBS = 2_000
 const RUNS_EACH = 60
@@ -44,7 +52,7 @@ describe('how Postgres carries out keeping', () => {
       `UPDATE "JobPosition" SET "activeRuns" = 1 WHERE "jobId" IN (SELECT "jobId" FROM "Run" WHERE "finishedAt" IS NULL)`,
     )
     await session.analyze()
-    explained = databaseOf(session)
+    explained = explainedDatabase(session)
   })
   after(async () => {
     await session?.end()
@@ -93,7 +101,7 @@ describe('how Postgres carries out keeping', () => {
 
   it('figures: a minute of many jobs by its key, minutes to their hours by theirs, and old ones from the first on', async () => {
     const { rollUpFigures, removeJobEvents } = ageing(explained)
-    const tx = transactionOf(session)
+    const tx = explainedTransaction(session)
     for (let job = 1; job <= 100; job++) {
       const at = BEGINNING + HOUR
       tx.effects.ended.push({ jobId: jobNumbered(job), trigger: 'SCHEDULE', status: 'SUCCEEDED', dueAt: at, startedAt: at, finishedAt: at })
@@ -135,23 +143,3 @@ describe('how Postgres carries out keeping', () => {
     assert.deepEqual(faults, [])
   })
 })
-
-/** One transaction is the session itself: what is looked at counts, not what is committed. */
-function databaseOf(session: ExplainedSession): Database {
-  return {
-    rows: (sql: string, values?: readonly unknown[]) => session.rows(sql, values),
-    write: (sql: string, values?: readonly unknown[]) => session.write(sql, values),
-    snapshot: (work: (session: ExplainedSession) => unknown) => work(session),
-    transaction: (work: (tx: Tx) => unknown) => work(transactionOf(session)),
-  } as unknown as Database
-}
-
-function transactionOf(session: ExplainedSession): Tx {
-  const effects = { ended: [], skipped: [] } as unknown as Effects
-  return {
-    effects,
-    rows: (sql: string, values?: readonly unknown[]) => session.rows(sql, values),
-    write: (sql: string, values?: readonly unknown[]) => session.write(sql, values),
-    lane: () => 0,
-  } as unknown as Tx
-}
