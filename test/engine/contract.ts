@@ -19,6 +19,7 @@ import { runListContract } from './contract/runLists.ts'
 import { runningContract } from './contract/running.ts'
 import { settlingContract } from './contract/settling.ts'
 import { streamContract } from './contract/stream.ts'
+import { wildTextContract } from './contract/wildText.ts'
 
 /** A database that is empty at first. It may be opened again after its engine was closed. */
 export interface TestDatabase {
@@ -37,6 +38,7 @@ export function engineContract(name: string, openTestDatabase: OpenTestDatabase)
   const open = async (t: TestContext) => (await openTestDatabase(t)).open()
   describe(`the contract of engines: ${name}`, () => {
     commandContract(open)
+    wildTextContract(open)
     planContract(open)
     holdContract(open)
     runningContract(open)
