@@ -17,6 +17,8 @@ export interface RequestHandlerDeps {
   readonly guard: Guard
   readonly viewer: Viewer
   readonly api: () => ApiState
+  /** How long a request waits for the end of the start, in milliseconds. */
+  readonly startPatience: number
   readonly metrics: Pick<Metrics, 'text' | 'contentType'>
   readonly health: () => Promise<Health>
   readonly log: Log
@@ -25,7 +27,8 @@ export interface RequestHandlerDeps {
 /** Whether this process answers the API. */
 export type ApiState =
   | { readonly kind: 'here'; readonly graphql: GraphqlService }
-  | { readonly kind: 'starting' }
+  /** `over` resolves when it answers the API, or will not any more. */
+  | { readonly kind: 'starting'; readonly over: Promise<void> }
   /** Other processes do; this one has the roles. */
   | { readonly kind: 'elsewhere'; readonly roles: readonly Role[] }
 
@@ -56,7 +59,7 @@ const PAGE_POLICY = [
 
 /** Every request over HTTP: who may ask, then by path. Never rejects. */
 export function createRequestHandler(deps: RequestHandlerDeps): (req: IncomingMessage, res: ServerResponse) => Promise<void> {
-  const { guard, viewer, api, metrics, health, log } = deps
+  const { guard, viewer, api, startPatience, metrics, health, log } = deps
 
   const routes = new Map<string, Handler>([
     ['/graphql', answerApi],
@@ -77,6 +80,14 @@ export function createRequestHandler(deps: RequestHandlerDeps): (req: IncomingMe
 
   function answerApi(req: IncomingMessage, res: ServerResponse, caller: Caller): void | Promise<void> {
     const state = api()
+    // A start takes a second or two. Who balances by what is under way, and would take a quick refusal for a process with nothing to do, sends
+    // it no more than it can hold.
+    return state.kind === 'starting'
+      ? within(startPatience, state.over).then(() => answerBy(api(), req, res, caller))
+      : answerBy(state, req, res, caller)
+  }
+
+  function answerBy(state: ApiState, req: IncomingMessage, res: ServerResponse, caller: Caller): void | Promise<void> {
     if (state.kind === 'here') return wantsPage(req) ? sendGraphiql(req, res, state.graphql) : state.graphql.handle(req, res, caller)
     const [status, reason] = notHere(state)
     if (status === 503) res.setHeader('retry-after', 1)
@@ -186,6 +197,14 @@ function sendFavicon(res: ServerResponse): void {
   res
     .writeHead(200, { 'content-type': 'image/svg+xml', 'content-length': Buffer.byteLength(FAVICON), 'cache-control': 'max-age=86400' })
     .end(FAVICON)
+}
+
+/** Waits for something, and no longer than so many milliseconds. */
+async function within(patience: number, something: Promise<void>): Promise<void> {
+  const { promise: tooLate, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, patience)
+  await Promise.race([something, tooLate])
+  clearTimeout(timer)
 }
 
 /** How a request for the API is answered where it is not. */

@@ -19,6 +19,8 @@ export interface ServerDeps {
   /** What the process needs to do its work, each `ok` or what is wrong with it. */
   readonly readiness: () => Promise<Checks>
   readonly metrics: Pick<Metrics, 'text' | 'contentType'>
+  /** How long requests for the API wait for the end of the start, in milliseconds. */
+  readonly startPatience?: number
   /** How long a stop waits for answers under way and for clients to hang up, in milliseconds. */
   readonly grace?: number
 }
@@ -46,10 +48,11 @@ const OPTIONS = {
  * HTTP, server-sent events and WebSockets on one port. It listens before there is a database, so that whoever watches the process is
  * answered from its first moment on.
  */
-export function createServer({ config, log, readiness, metrics, grace = 2 * SECOND }: ServerDeps): Server {
+export function createServer({ config, log, readiness, metrics, startPatience = 5 * SECOND, grace = 2 * SECOND }: ServerDeps): Server {
   let port = config.port
   let draining = false
-  let api: ApiState = config.roles.includes('api') ? { kind: 'starting' } : { kind: 'elsewhere', roles: config.roles }
+  const start = Promise.withResolvers<void>()
+  let api: ApiState = config.roles.includes('api') ? { kind: 'starting', over: start.promise } : { kind: 'elsewhere', roles: config.roles }
 
   const guard = createGuard({ host: config.host, port: () => port, corsOrigins: config.corsOrigins })
   const sweep = async (): Promise<void> => {
@@ -60,6 +63,7 @@ export function createServer({ config, log, readiness, metrics, grace = 2 * SECO
     guard,
     viewer: EVERYBODY,
     api: () => api,
+    startPatience,
     metrics,
     health: () => askReadiness(readiness, draining, log),
     log,
@@ -104,6 +108,7 @@ export function createServer({ config, log, readiness, metrics, grace = 2 * SECO
     },
     serve(graphql) {
       api = { kind: 'here', graphql }
+      start.resolve()
     },
     drain() {
       draining = true
@@ -122,6 +127,7 @@ export function createServer({ config, log, readiness, metrics, grace = 2 * SECO
     },
     async stop() {
       draining = true
+      start.resolve()
       await sweeping.stop()
       if (!http.listening) return
       const closed = new Promise((resolve) => http.close(resolve))

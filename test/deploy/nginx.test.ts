@@ -5,7 +5,6 @@ import { type TestContext, test } from 'node:test'
 import { createClient as createSseClient } from 'graphql-sse'
 import { createClient } from 'graphql-ws'
 import { WebSocket } from 'ws'
-import type { ServerDeps } from '../../src/server/server.ts'
 import { post, startTestServer, type TestServer } from '../server/testServer.ts'
 import { type Nginx, noNginx, startNginx } from '../support/nginx.ts'
 
@@ -16,7 +15,7 @@ const options = { skip: noNginx }
 /** To a server that listens on all addresses, as in a container: it cannot know by which names it is called. */
 const HOST = '::ffff:127.0.0.1'
 
-async function behindNginx(t: TestContext, deps: readonly Partial<ServerDeps>[] = [{}, {}]) {
+async function behindNginx(t: TestContext, deps: readonly Parameters<typeof startTestServer>[1][] = [{}, {}]) {
   const servers: TestServer[] = []
   for (const each of deps) servers.push(await startTestServer({ host: HOST }, each))
   const nginx = await startNginx(servers.map(({ port }) => port))
@@ -157,6 +156,16 @@ test('a subscription over WebSocket goes on at the other server when its own end
   assert.equal(await nextRun(events), first === 'at-0' ? 'at-1' : 'at-0')
   await events.return?.()
   await client.dispose()
+})
+
+test('a WebSocket goes to a server that takes it: one that starts or is full refuses', options, async (t) => {
+  const { nginx } = await behindNginx(t, [{ starting: true }, {}])
+  for (let i = 0; i < 6; i++) {
+    const client = createClient({ url: `ws://127.0.0.1:${nginx.port}/graphql`, webSocketImpl: WebSocket, retryAttempts: 0 })
+    const events = client.iterate<{ ticks: number }>({ query: 'subscription { ticks(to: 2) }' })
+    assert.deepEqual((await events.next()).value?.data, { ticks: 1 })
+    await client.dispose()
+  }
 })
 
 test('server-sent events come one by one, not compressed, to clients that could read both', options, async (t) => {
