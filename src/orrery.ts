@@ -32,6 +32,7 @@ export interface Orrery {
 
 export function createOrrery(config: Config, log: Log): Orrery {
   const running: Service[] = []
+  const metrics = createMetrics()
   const stopping = new AbortController()
   let server: Server | null = null
   let engine: Engine | null = null
@@ -48,7 +49,6 @@ export function createOrrery(config: Config, log: Log): Orrery {
 
   /** Listens for those who watch the process; the API follows when there is something to answer with. */
   async function listen(): Promise<Server> {
-    const metrics = createMetrics()
     addSystemMetrics(metrics, {
       engine: () => engine,
       lease: config.lease,
@@ -130,7 +130,7 @@ export function createOrrery(config: Config, log: Log): Orrery {
     }
     if (parts.api !== null) {
       const { createGraphqlService } = await import('./server/graphqlService.ts')
-      listening.serve(createGraphqlService({ config, log, services: parts.api }))
+      listening.serve(createGraphqlService({ config, log, services: parts.api, bus: opened.bus, metrics }))
     }
     assembly = parts
     // Not before: a start need not wait for what the first HTTP request would, and that request shall not either.

@@ -2,8 +2,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { formatResult } from '../api/errors.ts'
 import type { EventStreams } from './eventStreams.ts'
 import { acceptsEventStream, JSON_TYPE, jsonTypeFor, refusalStatus, sendError, sendErrors, sendJson } from './httpAnswers.ts'
-import type { Caller, Operations } from './operations.ts'
+import type { OperationParams, Prepared } from './documents.ts'
+import type { Answer, Caller, Operations } from './operations.ts'
 import { MAX_BODY, readBody, readParams } from './requestBody.ts'
+import type { Outcome, SharedAnswers } from './sharedAnswers.ts'
+import { sharedQuestion } from './sharing.ts'
 import { mayBeLarge, writtenInSlices } from './writtenOut.ts'
 import type { YogaHandler } from './yogaHandler.ts'
 
@@ -19,10 +22,12 @@ export function createGraphqlHandler({
   operations,
   yoga,
   streams,
+  answers,
 }: {
   readonly operations: Operations
   readonly yoga: YogaHandler
   readonly streams: EventStreams
+  readonly answers: SharedAnswers
 }): GraphqlHandler {
   /** What carries no operation in its body. */
   function answerBodiless(req: IncomingMessage, res: ServerResponse, token: string | null, caller: Caller): void | Promise<void> {
@@ -73,14 +78,26 @@ export function createGraphqlHandler({
     }
     if (type === null) return yoga(req, res, body, caller)
 
+    const question = sharedQuestion(prepared, params, caller.viewer)
+    const make = () => written(prepared, params, caller)
+    const outcome = question === null ? await make() : await answers.answer(question, make)
+    if (outcome.kind === 'text') return sendJson(res, 200, type, outcome.text)
+    const { own } = outcome
+    return own.kind === 'refused' ? sendErrors(res, refusalStatus(own.errors, type), type, own.errors) : sendJson(res, 200, type, own.text)
+  }
+
+  /** Errors speak to their caller alone, and may be gone with the next try. */
+  async function written(prepared: Prepared, params: OperationParams, caller: Caller): Promise<Outcome<Own>> {
     const answer = await operations.run(prepared, params, caller)
-    if (answer.kind === 'refused') return sendErrors(res, refusalStatus(answer.errors, type), type, answer.errors)
-    if (answer.kind === 'result') {
-      const result = formatResult(answer.result)
-      sendJson(res, 200, type, mayBeLarge(prepared.cost) ? await writtenInSlices(result) : JSON.stringify(result))
-    }
+    if (answer.kind === 'refused') return { kind: 'own', own: answer }
+    if (answer.kind === 'stream') throw new Error('only subscriptions are answered by a stream')
+    const result = formatResult(answer.result)
+    const text = mayBeLarge(prepared.cost) ? await writtenInSlices(result) : JSON.stringify(result)
+    return answer.result.errors === undefined ? { kind: 'text', text } : { kind: 'own', own: { kind: 'written', text } }
   }
 }
+
+type Own = Extract<Answer, { readonly kind: 'refused' }> | { readonly kind: 'written'; readonly text: string }
 
 /** Names the event stream that a request is for: by a header, or in the URL, since browsers open event streams without headers. */
 function tokenOf(req: IncomingMessage): string | null {

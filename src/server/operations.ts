@@ -7,7 +7,7 @@ import { isLive, LIVE } from '../stream/liveSource.ts'
 import { createDocuments, type OperationParams, type Prepared } from './documents.ts'
 import { equalityKey } from './equalSubscriptions.ts'
 import { createExecutor } from './execution.ts'
-import { mayLag } from './mayLag.ts'
+import { mayLag } from './sharing.ts'
 
 /** Who asks, and the id under which the log and masked errors speak of it. */
 export interface Caller {
@@ -43,9 +43,11 @@ export interface OperationsDeps {
   /** What resolvers get: made anew for every operation and every event of a subscription, so that nothing in it grows old. */
   readonly contextFor: (viewer: Viewer | null, mayLag: boolean) => unknown
   readonly log: ErrorLog
+  /** Called when a mutation has been executed, before it is answered: what was read before it is not to be shown again. */
+  readonly changed?: () => void
 }
 
-export function createOperations({ schema, contextFor, log }: OperationsDeps): Operations {
+export function createOperations({ schema, contextFor, log, changed = () => {} }: OperationsDeps): Operations {
   const documents = createDocuments(schema)
   const execute = createExecutor(schema)
   const groups = new Groups()
@@ -63,7 +65,8 @@ export function createOperations({ schema, contextFor, log }: OperationsDeps): O
       return { ...result, errors: result.errors.map((error) => maskError(error, masking)), extensions }
     }
     try {
-      if (operation.operation !== 'subscription') return asAnswer(await executed())
+      if (operation.operation === 'query') return asAnswer(await executed())
+      if (operation.operation === 'mutation') return asAnswer(await executed().finally(changed))
       const source = await createSourceEventStream({
         schema,
         document,

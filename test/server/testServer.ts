@@ -2,6 +2,8 @@ import { Writable } from 'node:stream'
 import { GraphQLError, GraphQLFloat, GraphQLInt, GraphQLNonNull, GraphQLObjectType, GraphQLSchema, GraphQLString } from 'graphql'
 import type { ApiContext, ApiServices } from '../../src/api/context.ts'
 import type { Config } from '../../src/config.ts'
+import type { Bus } from '../../src/engine/bus/bus.ts'
+import { localBus } from '../../src/engine/bus/localBus.ts'
 import { createLog, type Log } from '../../src/log.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { createGraphqlService, type GraphqlServiceDeps } from '../../src/server/graphqlService.ts'
@@ -49,7 +51,8 @@ export const testSchema = new GraphQLSchema({
         },
       },
       slow: { ...string, resolve: () => new Promise((resolve) => setTimeout(resolve, 300, 'done')) },
-      random: { type: GraphQLFloat, resolve: () => Math.random() },
+      random: { type: GraphQLFloat, args: { of: { type: GraphQLInt } }, resolve: () => Math.random() },
+      now: { type: GraphQLFloat, resolve: () => Math.random() },
     },
   }),
   mutation: new GraphQLObjectType({ name: 'Mutation', fields: { bump: { type: GraphQLInt, resolve: () => 1 } } }),
@@ -114,6 +117,7 @@ export interface TestServer extends AsyncDisposable {
   readonly port: number
   readonly store: ChangeStore
   readonly stream: RunStream
+  readonly bus: Bus
   /** Lines that were logged, at error and above. */
   readonly logged: string[]
   /** Ends the starting. */
@@ -125,8 +129,9 @@ export async function startTestServer(
   {
     schema = testSchema,
     starting = false,
+    answers,
     ...deps
-  }: Partial<ServerDeps & Pick<GraphqlServiceDeps, 'schema'> & { readonly starting: boolean }> = {},
+  }: Partial<ServerDeps & Pick<GraphqlServiceDeps, 'schema' | 'answers'> & { readonly starting: boolean }> = {},
 ): Promise<TestServer> {
   const store = new ChangeStore()
   const stream = streamOf(store)
@@ -149,16 +154,18 @@ export async function startTestServer(
     maxSubscriptions: 10,
     ...given,
   }
+  const bus = localBus(log)
+  const metrics = createMetrics()
   const server = createServer({
     config,
     log,
     readiness: async () => ({ database: 'ok' }),
-    metrics: createMetrics(),
+    metrics,
     grace: 500,
     ...deps,
   })
   const services = { stream, store, now: Date.now } as unknown as ApiServices
-  const serve = (): void => server.serve(createGraphqlService({ config, log, services, schema }))
+  const serve = (): void => server.serve(createGraphqlService({ config, log, services, bus, metrics, schema, ...(answers && { answers }) }))
   if (config.roles.includes('api') && !starting) serve()
   await server.start()
   return {
@@ -167,6 +174,7 @@ export async function startTestServer(
     port: Number(new URL(server.url).port),
     store,
     stream,
+    bus,
     logged,
     serve,
     [Symbol.asyncDispose]: () => server.stop(),
