@@ -34,9 +34,9 @@ export type OpenTestDatabase = (t: TestContext) => Promise<TestDatabase>
  * What every engine must hold, whatever its database: one suite, unchanged. It asks through the ports, and reads what no port shows
  * (verdicts, figures, log lines) through the engine's Prisma client, as the API does.
  */
-export function engineContract(name: string, openTestDatabase: OpenTestDatabase): void {
+export function engineContract(name: string, openTestDatabase: OpenTestDatabase, concurrency = 1): void {
   const open = async (t: TestContext) => (await openTestDatabase(t)).open()
-  describe(`the contract of engines: ${name}`, () => {
+  describe(`the contract of engines: ${name}`, { concurrency }, () => {
     commandContract(open)
     wildTextContract(open)
     planContract(open)
