@@ -40,7 +40,7 @@ export interface EngineOptions {
   readonly databaseUrl: string
   /** Where lists and history are read that need not show the newest write; null: in the same database. Of Postgres only. */
   readonly readUrl?: string | null
-  /** Connections that this process has to the database at most. Of Postgres only. */
+  /** Connections that the store of this process has to the database at most, for what it writes. Of Postgres only. */
   readonly connections?: number
   /** Of this process, new at every start: names its rows of figures. */
   readonly instanceId: string

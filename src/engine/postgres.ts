@@ -12,7 +12,16 @@ import { graphileQueue } from './queue/graphileQueue.ts'
 import { Copy } from './store/postgres/copy.ts'
 import { readingDatabase } from './store/postgres/database.ts'
 import { listReads } from './store/postgres/listReads.ts'
-import { closePool, connectionConfig, cutOffAll, endClient, openPool, type PoolOptions, READ_POOL_SIZE } from './store/postgres/pool.ts'
+import {
+  closePool,
+  connectionConfig,
+  cutOffAll,
+  endClient,
+  openPool,
+  POOL_SIZE,
+  type PoolOptions,
+  READ_POOL_SIZE,
+} from './store/postgres/pool.ts'
 import type * as PostgresClient from './store/postgres/prismaClient.ts'
 import { postgresStore } from './store/postgres/postgresStore.ts'
 import { sessionName } from './store/postgres/rings.ts'
@@ -32,7 +41,7 @@ export async function openPostgres(options: EngineOptions): Promise<Engine> {
   }
 }
 
-async function opened({ databaseUrl: url, readUrl = null, instanceId, log }: EngineOptions): Promise<Engine> {
+async function opened({ databaseUrl: url, readUrl = null, connections: max = POOL_SIZE, instanceId, log }: EngineOptions): Promise<Engine> {
   const applicationName = sessionName(instanceId)
   const applied = await migrated(url, applicationName)
   if (applied.length > 0) log.info({ migrations: applied }, 'migrated the database')
@@ -51,7 +60,7 @@ async function opened({ databaseUrl: url, readUrl = null, instanceId, log }: Eng
   }
   const cutOff = () => pools.forEach(cutOffAll)
   try {
-    const pool = open({ url })
+    const pool = open({ url, max })
     const readPool = open({ url, max: READ_POOL_SIZE, readOnly: true })
     const bus = await openPostgresBus({ url, applicationName, instanceId, clock, onSilence: cutOff, log })
     closings.push(() => bus.close())

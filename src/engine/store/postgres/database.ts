@@ -167,7 +167,9 @@ export class Database implements Reader {
     await this.#query(client, begin, [])
     try {
       const value = await work()
-      await this.#query(client, 'COMMIT', [])
+      const { command } = await this.#query(client, 'COMMIT', [])
+      // What a failed statement has broken off is taken back by its COMMIT, without an error.
+      if (command !== 'COMMIT') throw new Error('A statement failed and nobody minded: its transaction was taken back.')
       return value
     } catch (error) {
       // A connection that is broken is closed by `#with`, which takes back everything too.

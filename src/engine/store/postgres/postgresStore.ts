@@ -3,7 +3,7 @@ import type pg from 'pg'
 import type { PostgresBus } from '../../bus/postgresBus.ts'
 import type { Log } from '../../ports.ts'
 import type { QueueRows } from '../../queue/graphileQueue.ts'
-import type { LedgerQuery, Store } from '../store.ts'
+import type { Store } from '../store.ts'
 import { ageing } from './ageing.ts'
 import { Changes } from './changes.ts'
 import { Database, type Effects, type Reader, type Tx } from './database.ts'
@@ -78,7 +78,7 @@ export async function postgresStore({ pool, reads, instanceId, bus, log }: Postg
   const settling = new Settling(db, definitions)
   const sweep = new Sweep(db, instanceId)
 
-  const parts = {
+  return {
     databaseId,
     // commands
     ...creating(db),
@@ -91,9 +91,9 @@ export async function postgresStore({ pool, reads, instanceId, bus, log }: Postg
     ...instances(db),
     ...settings(db),
     // planning: whose turn it is
-    duePositions: (now: number, limit: number) => shares.duePositions(now, limit),
+    duePositions: (now, limit) => shares.duePositions(now, limit),
     nextWakeAt: () => shares.nextWakeAt(),
-    waiting: (now: number, limit: number) => waiting(db, now, limit),
+    waiting: (now, limit) => waiting(db, now, limit),
     commitPlans: (plans, now) => planning.commitPlans(plans, now),
     // attempts
     beginReady: (claim, limit) => running.beginReady(claim, limit),
@@ -107,13 +107,13 @@ export async function postgresStore({ pool, reads, instanceId, bus, log }: Postg
     // streams
     streamHead: () => stream.streamHead(),
     streamGiven: () => stream.streamGiven(),
-    runChanges: (query: Parameters<Store['runChanges']>[0]) => runChanges(db, query),
-    jobChanges: (query: Parameters<Store['jobChanges']>[0]) => jobChanges(db, query),
+    runChanges: (query) => runChanges(db, query),
+    jobChanges: (query) => jobChanges(db, query),
     // reading
     ...readsById(db),
     ...listReads(reads),
-    revisions: (jobId: string) => revisions(db, jobId),
-    ledger: (query: LedgerQuery) => ledger(db, query),
+    revisions: (jobId) => revisions(db, jobId),
+    ledger: (query) => ledger(db, query),
     // keeping
     ...marks(db),
     ...ageing(db),
@@ -129,9 +129,7 @@ export async function postgresStore({ pool, reads, instanceId, bus, log }: Postg
       progress.close()
       await sweep.close()
     },
-  } satisfies Partial<PostgresStore>
-  // Until every verb has landed.
-  return parts as unknown as PostgresStore
+  }
 }
 
 /** Names this database in cursors, for as long as it lives: whichever process comes first gives the name. */
