@@ -34,9 +34,9 @@ DECLARE
   "marked" BIGINT;
 BEGIN
   -- In this order, each with a snapshot of its own. Whoever drew a lower number than one that is committed by now had marked it before, and
-  -- has committed or still shows its mark. What retention removed counts too, for clients were told of it.
+  -- has committed or still shows its mark. What was removed counts too, for clients were told of it.
   SELECT greatest((SELECT max("cursor") FROM "Run"), (SELECT max("cursor") FROM "JobEvent"),
-      (SELECT max(value::BIGINT) FROM "Setting" WHERE name IN ('streamFloor', 'jobStreamFloor')), 0) INTO "committed";
+      (SELECT max(value::BIGINT) FROM "Setting" WHERE name IN ('streamHead', 'streamFloor', 'jobStreamFloor')), 0) INTO "committed";
   SELECT min(("classid"::BIGINT << 32 | "objid"::BIGINT) & ((1::BIGINT << 53) - 1)) INTO "marked"
     FROM pg_locks
     WHERE locktype = 'advisory' AND objsubid = 1 AND ("classid"::BIGINT << 32 | "objid"::BIGINT) >> 53 = 337
@@ -52,3 +52,7 @@ CREATE INDEX "run_concurrency_bound" ON "Run"("concurrencyKey", "maxConcurrency"
 -- These change with every run. Left to the defaults they would be cleaned up when a fifth of all rows is dead, far too late for a long history.
 ALTER TABLE "JobPosition" SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0);
 ALTER TABLE "Run" SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+-- A row of figures is written again with every settlement of its minute, and one of an hour with each of its minutes. With room left on
+-- its page a new version needs no new entry in the index, and takes the place of an old one.
+ALTER TABLE "JobMinute" SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.05);
+ALTER TABLE "JobHour" SET (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.05);

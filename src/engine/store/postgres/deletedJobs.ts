@@ -1,6 +1,8 @@
+import { STREAM_HEAD } from '../settings.ts'
 import type { Store } from '../store.ts'
 import type { Database, Tx } from './database.ts'
 import { holdJobs } from './locks.ts'
+import { raiseMark } from './marks.ts'
 import { tryToSweep } from './sweeping.ts'
 import { holdSummed } from './summed.ts'
 
@@ -18,7 +20,7 @@ const removeOfRuns = (table: string) =>
   `DELETE FROM "${table}" WHERE ctid = ANY(ARRAY(SELECT ctid FROM "${table}" WHERE "runId" = ANY($1::text[]) LIMIT $2))`
 const REMOVE_LINES = removeOfRuns('LogLine')
 const REMOVE_ATTEMPTS = removeOfRuns('Attempt')
-const REMOVE_RUNS = 'DELETE FROM "Run" WHERE id = ANY($1::text[])'
+const REMOVE_RUNS = 'DELETE FROM "Run" WHERE id = ANY($1::text[]) RETURNING cursor'
 const removeOfJob = (table: string) =>
   `DELETE FROM "${table}" WHERE ctid = ANY(ARRAY(SELECT ctid FROM "${table}" WHERE "jobId" = $1 LIMIT $2))`
 /** The position last: it is what says that no run is under way, and the lock. */
@@ -70,6 +72,13 @@ async function removePartsOf(tx: Tx, jobId: string, limit: number): Promise<numb
 async function removeRuns(tx: Tx, runs: readonly string[], limit: number): Promise<number> {
   let removed = await tx.write(REMOVE_LINES, [runs, limit])
   if (removed < limit) removed += await tx.write(REMOVE_ATTEMPTS, [runs, limit - removed])
-  if (removed < limit) removed += await tx.write(REMOVE_RUNS, [runs.slice(0, limit - removed)])
-  return removed
+  if (removed >= limit) return removed
+  const gone = await tx.rows<{ cursor: number }>(REMOVE_RUNS, [runs.slice(0, limit - removed)])
+  // Nothing is lost to whoever follows the stream, for the job is gone; but its head, which is told by the rows, must not go back.
+  await raiseMark(
+    tx,
+    STREAM_HEAD,
+    gone.reduce((highest, { cursor }) => Math.max(highest, cursor), 0),
+  )
+  return removed + gone.length
 }

@@ -7,8 +7,9 @@ import { columns, instantText, text } from './columns.ts'
 import type { Session } from './database.ts'
 import { anyOldRows } from './oldRows.ts'
 
-/** Jobs that one statement looks at. */
-const JOBS = 200
+/** Jobs that one statement looks at, at most and at least: fewer where so much is found that a look does not come to more. */
+const MOST_JOBS = 200
+const FEWEST_JOBS = 2
 /** Runs that one look finds at most. */
 const FOUND = 100
 /** After so long, in ms, a look reads no further pages of a job. */
@@ -64,23 +65,30 @@ type Pages = ReadonlyMap<string, readonly OldRun[]>
 export class SweepLook {
   readonly #session: Session
   readonly #expired = new ExpiredRuns()
+  #size = MOST_JOBS
 
   constructor(session: Session) {
     this.#session = session
   }
 
   /** What may go of the next jobs, as many as there is time for. */
-  async look({ rules, from, now }: SweepQuery): Promise<Look> {
+  async look(query: SweepQuery): Promise<Look> {
+    const look = await this.#lookAt(this.#size, query)
+    this.#size = Math.min(MOST_JOBS, Math.max(FEWEST_JOBS, 2 * look.jobs))
+    return look
+  }
+
+  async #lookAt(size: number, { rules, from, now }: SweepQuery): Promise<Look> {
     const deadline = performance.now() + LOOK_TIME
     const found: Look['found'][number][] = []
     const first = from ?? { jobId: ALL_JOBS, runId: null }
-    const records = await this.#jobs(first.jobId, rules, now)
+    const records = await this.#jobs(first.jobId, size, rules, now)
     const places = records.map(({ id }) => (id === first.jobId ? first : { jobId: id, runId: null }))
     const walked = records.map((job, i) => ({ job, place: places[i]!, query: { rules, now, most: job.most ?? '', limit: FOUND } }))
     const pages = await this.#firstPages(walked.filter(({ job, place, query }) => mayHaveAny(job, place, query)))
     let runs = 0
     let jobs = 0
-    for (const { job, place, query } of walked.slice(0, JOBS)) {
+    for (const { job, place, query } of walked.slice(0, size)) {
       if (runs >= FOUND) return { found, next: place, jobs }
       const { ids, upTo, all } = await this.#find(job, place, { ...query, limit: FOUND - runs }, pages, deadline)
       const oldRows = place.runId === null && job.oldRows
@@ -89,14 +97,14 @@ export class SweepLook {
       if (!all) return { found, next: { jobId: job.id, runId: upTo }, jobs }
       jobs++
     }
-    return { found, next: places[JOBS] ?? null, jobs }
+    return { found, next: places[size] ?? null, jobs }
   }
 
   /** The job of the place, whether it is still there or not, and those behind it: one more than a look comes to. */
-  #jobs(from: string, { alwaysOfJob, mostOfJob }: RetentionRules, now: Instant): Promise<readonly JobRecord[]> {
+  #jobs(from: string, size: number, { alwaysOfJob, mostOfJob }: RetentionRules, now: Instant): Promise<readonly JobRecord[]> {
     const sql = alwaysOfJob === 0 ? LOOK_AT_ALL : LOOK
     const cuts = [instantText(ledgerKeptFrom(now)), instantText(now - HOURS_KEPT)]
-    return this.#session.rows(sql, [from, JOBS, alwaysOfJob - 1, mostOfJob - 1, ...cuts])
+    return this.#session.rows(sql, [from, size, alwaysOfJob - 1, mostOfJob - 1, ...cuts])
   }
 
   async #firstPages(of: readonly { readonly job: JobRecord; readonly place: SweepPlace; readonly query: WalkQuery }[]): Promise<Pages> {
