@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { instantText } from '../../src/engine/store/postgres/columns.ts'
 import type { Database, Reader, Session, Tx } from '../../src/engine/store/postgres/database.ts'
-import { prepareSession, types } from '../../src/engine/store/postgres/pool.ts'
+import { BY_INDEX, prepareSession, types } from '../../src/engine/store/postgres/pool.ts'
 
 /** How Postgres carried out a statement. */
 export interface Explained {
@@ -37,6 +37,7 @@ export class ExplainedSession implements Reader {
     const client = new pg.Client({ connectionString: url, types })
     await client.connect()
     await prepareSession(client)
+    await client.query(BY_INDEX)
     await client.query('SET plan_cache_mode = force_generic_plan')
     return new ExplainedSession(client)
   }

@@ -34,9 +34,7 @@ const BOUNDS = [1, 2, 3, null] as const
 
 /** Some of several, by chance. */
 const oneOf = <T>(several: readonly T[]): T => several[Math.floor(Math.random() * several.length)]!
-const someOf = <T>(several: readonly T[], count: number): readonly T[] => [
-  ...new Set(Array.from({ length: count }, () => oneOf(several))),
-]
+const someOf = <T>(several: readonly T[], count: number): readonly T[] => [...new Set(Array.from({ length: count }, () => oneOf(several)))]
 
 /** Processes over one database that plan, begin, settle and cancel runs of the same jobs at the same time. */
 class Together {

@@ -1,5 +1,5 @@
 import type { Instant } from '../../../domain/instant.ts'
-import type { Hold, NewRun, RunStatus, RunTrigger } from '../../../domain/run.ts'
+import { type Hold, isFinal, type NewRun, type RunStatus, type RunTrigger } from '../../../domain/run.ts'
 import type { Definition } from '../definitions.ts'
 import type { BegunAttempt, Claim } from '../store.ts'
 import { bigint, columns, instant, instantArray, instantText, integer, numberArray, text, textArray, truth } from './columns.ts'
@@ -180,8 +180,9 @@ interface ActiveRecord {
   readonly concurrencyKey: string | null
 }
 
-const HOLD_ACTIVE = `SELECT id, "jobId", "trigger", status, "dueAt", "startedAt", "cancelRequestedAt", "concurrencyKey"
-  FROM "Run" WHERE id = ANY($1::text[]) AND "finishedAt" IS NULL ORDER BY id FOR UPDATE`
+// Asked for by their ids alone: with the rest, an index of all that are active may look shorter.
+const HOLD_RUNS = `SELECT id, "jobId", "trigger", status, "dueAt", "startedAt", "cancelRequestedAt", "concurrencyKey"
+  FROM "Run" WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE`
 const CANCEL_WAITING = `UPDATE "Run" r SET status = 'CANCELLED', "cancelRequestedAt" = coalesce(r."cancelRequestedAt", $3::timestamptz), "finishedAt" = $3::timestamptz,
     "heldBy" = NULL, "nextAttemptAt" = NULL, cursor = v.cursor, "changedAt" = $3::timestamptz
   FROM unnest($1::text[], $2::bigint[]) AS v(id, cursor) WHERE r.id = v.id`
@@ -204,9 +205,9 @@ export async function cancelRuns(
 ): Promise<Ended> {
   const ended: Ended = { jobs: new Set(), keys: new Set() }
   if (runIds.length === 0) return ended
-  const runs = await tx.rows<ActiveRecord>(HOLD_ACTIVE, [textArray(runIds)])
+  const runs = await tx.rows<ActiveRecord>(HOLD_RUNS, [textArray(runIds)])
   const running = runs.filter(({ status, cancelRequestedAt }) => status === 'RUNNING' && cancelRequestedAt === null)
-  const waiting = runs.filter(({ status }) => status !== 'RUNNING')
+  const waiting = runs.filter(({ status }) => status !== 'RUNNING' && !isFinal(status))
   await writeAll(tx, ASK_RUNNING, running, now)
   await writeAll(tx, CANCEL_WAITING, waiting, now)
   for (const { id } of running) tx.effects.cancels.push(id)

@@ -1,5 +1,5 @@
 import type { Instant } from '../../../domain/instant.ts'
-import { type FinalStatus, isFinal, type RunTrigger } from '../../../domain/run.ts'
+import { type FinalStatus, isFinal, type RunStatus, type RunTrigger } from '../../../domain/run.ts'
 import { type Settlement, settleAttempt } from '../../../domain/settle.ts'
 import type { Definition } from '../definitions.ts'
 import { writeError } from '../records.ts'
@@ -22,6 +22,7 @@ interface RunningRecord {
   readonly id: string
   readonly jobId: string
   readonly trigger: RunTrigger
+  readonly status: RunStatus
   readonly priority: number
   readonly dueAt: Instant
   readonly startedAt: Instant | null
@@ -43,10 +44,10 @@ interface Settled {
 
 type Written = Settled & { readonly cursor: number }
 
-// The fence: a run whose attempt is not RUNNING any more has no row here.
-const HOLD_RUNNING = `SELECT id, "jobId", "trigger", priority, "dueAt", "startedAt", "cancelRequestedAt", "concurrencyKey", attempt, "attemptStartedAt",
+// Asked for by their ids alone: with the status, an index of all that run may look shorter.
+const HOLD_RUNS = `SELECT id, "jobId", "trigger", status, priority, "dueAt", "startedAt", "cancelRequestedAt", "concurrencyKey", attempt, "attemptStartedAt",
     "attemptsUsed", "instanceId", "jobVersion"
-  FROM "Run" WHERE id = ANY($1::text[]) AND status = 'RUNNING' ORDER BY id FOR UPDATE`
+  FROM "Run" WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE`
 
 const OUTCOME = columns<Written>({
   id: text(({ run }) => run.id),
@@ -108,7 +109,9 @@ export class Settling implements Pick<Store, 'settle'> {
     const runIds = [...new Set(reports.map(({ runId }) => runId))]
     const positions = await holdJobsOfEnds(tx, runIds)
     await holdKeys(tx, await keysOf(tx, positions))
-    const running = new Map((await tx.rows<RunningRecord>(HOLD_RUNNING, [textArray(runIds)])).map((run) => [run.id, run]))
+    // The fence: an attempt that is not RUNNING any more is not among these.
+    const runs = await tx.rows<RunningRecord>(HOLD_RUNS, [textArray(runIds)])
+    const running = new Map(runs.flatMap((run) => (run.status === 'RUNNING' ? [[run.id, run]] : [])))
     const definitions = await this.#definitions.of(
       tx,
       [...running.values()].map(({ jobId }) => positions.get(jobId)!),
