@@ -53,7 +53,7 @@ export const VARIABLES = {
     shownDefault: ROLES.join(','),
     read: (text: string) => listOf(text, (entry) => ROLES.find((role) => role === entry)),
   },
-  ORRERY_DATABASE_CONNECTIONS: { meaning: 'connections of this process to a Postgres database at most', ...wholeNumber(10, 2, 1_000) },
+  ORRERY_DATABASE_CONNECTIONS: { meaning: 'connections of this process to Postgres at most, for its store', ...wholeNumber(10, 2, 1_000) },
   ORRERY_CONCURRENCY: { meaning: 'attempts under way at once', ...wholeNumber(64, 1, 10_000) },
   ORRERY_HANDLERS: {
     meaning: 'folder of your own handler modules',

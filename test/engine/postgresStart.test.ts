@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openEngine } from '../../src/engine/engine.ts'
 import { EngineStartError, StoreUnavailable } from '../../src/engine/errors.ts'
+import { claimAt, createJob, newJobOf, NOON, succeeded } from './factories.ts'
 import { keepingLog } from '../support/parts.ts'
 import { administer, urlOf } from '../support/postgresServer.ts'
 import { createPostgresDatabase } from '../support/postgres.ts'
@@ -58,4 +59,38 @@ test('a database that is away may be opened later', async () => {
   const error = await refusalOf(`postgres://orrery:${PASSWORD}@127.0.0.1:${await freePort()}/orrery`)
   assert.ok(error instanceof StoreUnavailable, String(error))
   assert.match(error.message, /ECONNREFUSED/)
+})
+
+test('a process has as many connections for its store as it is allowed to', async (t) => {
+  const database = await createPostgresDatabase()
+  t.after(() => database.drop())
+  const { log } = keepingLog()
+  const busiest = async (connections: number) => {
+    const engine = await openEngine({ databaseUrl: database.url, connections, instanceId: `ins_with_${connections}`, log })
+    const { store } = engine
+    const { id } = await createJob(store)
+    // Verbs of one kind share transactions; these are of many kinds.
+    await Promise.all([
+      store.changeJob(id, () => ({ refuse: 'no' })),
+      store.changeRun('run_none', () => ({ refuse: 'no' })),
+      store.createJobs([newJobOf()]),
+      store.beginReady(claimAt(NOON), 1),
+      store.settle([{ runId: 'run_none', attempt: 1, outcome: succeeded, now: NOON, random: 0 }]),
+      store.settleSetting('a', 'b'),
+      store.changeMaintenance(() => null),
+      store.markUnhandled({ handlers: new Set(), since: NOON, now: NOON, limit: 1 }),
+      store.removeDeleted(1),
+      store.appendLogs([]),
+      store.renewLeases([{ runId: 'run_none', attempt: 1 }], 'ins_none', NOON),
+    ])
+    const count = await open()
+    await engine.close()
+    return count
+  }
+  const open = async () => {
+    const sql = `SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`
+    return ((await administer(database.url, sql)) as { n: number }[])[0]!.n
+  }
+  const [few, many] = [await busiest(2), await busiest(8)]
+  assert.ok(many > few, `${few} with two allowed, ${many} with eight`)
 })
