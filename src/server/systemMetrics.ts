@@ -17,7 +17,7 @@ const GOOD_FOR: Milliseconds = 2 * SECOND
 /** Whoever asks waits for the database for so long. */
 const PATIENCE: Milliseconds = 2 * SECOND
 /** Waiting runs are counted up to here: who has more knows enough. */
-const MOST_WAITING = 100_000
+const MOST_WAITING = 10_000
 /** The loop's own timer comes every so many ms: shorter stalls are not told from none. */
 const RESOLUTION = 20
 
