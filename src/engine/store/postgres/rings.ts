@@ -1,6 +1,6 @@
 import type { QueueRows } from '../../queue/graphileQueue.ts'
 import { numberArray, textArray } from './columns.ts'
-import type { Database, ReadyRun, Tx } from './database.ts'
+import type { ReadyRun, Session, Tx } from './database.ts'
 
 /** The task of graphile-worker that a ring is. */
 export const RING = 'orrery_runs'
@@ -33,9 +33,9 @@ export function sessionName(instanceId: string): string {
 
 /** What the queue of a process asks of the rows beside what starts runs. */
 export class Rings implements Pick<QueueRows, 'anyReady' | 'askedToCancel' | 'releaseRings'> {
-  readonly #db: Database
+  readonly #db: Session
 
-  constructor(db: Database) {
+  constructor(db: Session) {
     this.#db = db
   }
 
