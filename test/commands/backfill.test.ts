@@ -76,7 +76,7 @@ describe('a backfill', () => {
 
   it('leaves instants whose run was removed by age', async (t) => {
     const { parts, id } = await afterAnOutage(t)
-    parts.tamper(`UPDATE "Verdict" SET verdict = 'RUN', reason = NULL`)
+    await parts.tamper(`UPDATE "Verdict" SET verdict = 'RUN', reason = NULL`)
     assert.deepEqual(await backfilled(parts, id, 3, 10), { planned: 8, created: [] })
   })
 

@@ -164,10 +164,13 @@ describe('firing', () => {
     const id = await parts.create({ policies: { overlap: 'ALLOW_ALL' } })
     let underWay = 0
     let most = 0
+    const full = Promise.withResolvers<void>()
     await openWorker(
       parts,
       async () => {
         most = Math.max(most, ++underWay)
+        if (underWay === 3) full.resolve()
+        await full.promise
         await new Promise((resolve) => setImmediate(resolve))
         underWay--
         return succeeded

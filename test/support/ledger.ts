@@ -3,7 +3,7 @@ import type { Parts } from './parts.ts'
 
 /** What the ledger of a job says of the minutes after `origin`: `3 MISSED`, `4-6 COALESCED`, `7 RUN`, `8 RUN not counted`. */
 export async function ledgerOf({ engine }: Parts, jobId: string, origin: number): Promise<string[]> {
-  const query = { jobId, after: Number.MIN_SAFE_INTEGER, before: Number.MAX_SAFE_INTEGER, fromEnd: false, limit: 10_000 }
+  const query = { jobId, after: -1, before: Date.UTC(9999, 0), fromEnd: false, limit: 10_000 }
   const { runs, shared } = await engine.store.ledger(query)
   const minute = (instant: number) => String((instant - origin) / 60_000)
   return [...runs, ...shared]

@@ -53,25 +53,28 @@ export interface Parts {
   tamper(sql: string, ...values: readonly unknown[]): Promise<void>
 }
 
-/** For tests that must hold on both: `for (const engine of ENGINES) …`. */
-export const ENGINES = ['sqlite', 'postgres'] as const
+type EngineName = 'sqlite' | 'postgres'
+
+let usual: EngineName = 'sqlite'
+
+/** On which engine parts are opened where the test does not say. For files that run the tests of others a second time (test/postgres). */
+export function openPartsOn(engine: EngineName): void {
+  usual = engine
+}
 
 interface Options {
   readonly targetRules?: TargetRules
   readonly clock?: HandClock
-  /** SQLite unless given. */
-  readonly engine?: (typeof ENGINES)[number]
-  /** Where the file is, or will be; a folder of its own unless given. */
+  readonly engine?: EngineName
+  /** Names the database, so that it can be opened again; where SQLite has its file. A database of its own unless given. */
   readonly directory?: string
-  /** Of Postgres, one that the test made and drops; one of its own unless given. */
-  readonly database?: PostgresDatabase
 }
 
 /** A real engine on a fresh database, with commands and a scheduler that a test ticks by hand. Closed when the test ends. */
 export async function openParts(t: TestContext, options: Options = {}): Promise<Parts> {
   const { entries, log } = keepingLog()
   const clock = options.clock ?? new HandClock(NOON)
-  const database = options.engine === 'postgres' ? await postgresDatabase(options) : sqliteDatabase(options)
+  const database = (options.engine ?? usual) === 'postgres' ? await postgresDatabase(options) : sqliteDatabase(options)
   const engine = await openEngine({ databaseUrl: database.url, instanceId: 'ins_test', log: log as never })
   // What was opened last is closed first: a worker still has outcomes to store.
   const closings = [database.close, () => engine.close()]
@@ -116,8 +119,12 @@ function sqliteDatabase({ directory = temporaryDirectory() }: Options): PartsDat
   }
 }
 
-async function postgresDatabase({ database }: Options): Promise<PartsDatabase> {
-  const { url, drop } = database ?? (await createPostgresDatabase())
+/** By the directory that names them: they go with the run. */
+const named = new Map<string, Promise<PostgresDatabase>>()
+
+async function postgresDatabase({ directory }: Options): Promise<PartsDatabase> {
+  if (directory !== undefined && !named.has(directory)) named.set(directory, createPostgresDatabase())
+  const { url, drop } = await (directory === undefined ? createPostgresDatabase() : named.get(directory)!)
   return {
     url,
     async tamper(sql, ...values) {
@@ -130,6 +137,6 @@ async function postgresDatabase({ database }: Options): Promise<PartsDatabase> {
       )
       await client.end()
     },
-    close: database === undefined ? drop : async () => {},
+    close: directory === undefined ? drop : async () => {},
   }
 }
