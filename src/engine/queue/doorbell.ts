@@ -101,6 +101,7 @@ export class Doorbell {
   }
 
   #runner(pgPool: pg.Pool, events: EventEmitter): Promise<Runner> {
+    const putAway = new Promise<void>((resolve) => events.once('put away', resolve))
     return run({
       pgPool,
       events: events as WorkerEvents,
@@ -109,7 +110,8 @@ export class Doorbell {
       pollInterval: POLL,
       logger: this.#logger(events),
       parsedCronItems: [],
-      taskList: { [RING]: (payload) => this.#options.ring(runIdsOf(payload)) },
+      // A ring that waits for a database which does not answer must not keep the runner from its end.
+      taskList: { [RING]: (payload) => Promise.race([this.#options.ring(runIdsOf(payload)), putAway]) },
       preset: { worker: { localQueue: { size: AT_ONCE }, completeJobBatchDelay: COMPLETE_WITHIN, failJobBatchDelay: COMPLETE_WITHIN } },
     })
   }
