@@ -27,7 +27,7 @@ const KEYS = `
   SELECT "concurrencyKey" FROM "Run" WHERE "jobId" = ANY($2::text[]) AND "finishedAt" IS NULL AND "concurrencyKey" IS NOT NULL
   UNION
   SELECT "concurrencyKey" FROM "Run" WHERE "heldBy" = 'OVERLAP' AND "concurrencyKey" IS NOT NULL
-    AND "jobId" = ANY(ARRAY(SELECT DISTINCT "jobId" FROM "Run" WHERE id = ANY($1::text[])))`
+    AND "jobId" = ANY(ARRAY(SELECT "jobId" FROM "Run" WHERE id = ANY($1::text[])))`
 const KEYS_OF_HELD = `SELECT DISTINCT "concurrencyKey" AS key FROM "Run" WHERE "jobId" = ANY($1::text[]) AND "heldBy" = 'OVERLAP' AND "concurrencyKey" IS NOT NULL`
 
 interface KeyRow {

@@ -42,7 +42,7 @@ const POSITION = columns<HeldPosition>({
 
 const HOLD_POSITIONS = `SELECT ${POSITION.names} FROM "JobPosition" WHERE "jobId" = ANY($1::text[]) ORDER BY "jobId" FOR UPDATE`
 const HOLD_POSITIONS_OF_RUNS = `SELECT ${POSITION.names} FROM "JobPosition"
-  WHERE "jobId" IN (SELECT "jobId" FROM "Run" WHERE id = ANY($1::text[])) ORDER BY "jobId" FOR UPDATE`
+  WHERE "jobId" = ANY(ARRAY(SELECT "jobId" FROM "Run" WHERE id = ANY($1::text[]))) ORDER BY "jobId" FOR UPDATE`
 const WRITE_POSITIONS = `UPDATE "JobPosition" p SET version = v.version, "plannedUntil" = v."plannedUntil", "wakeAt" = v."wakeAt", "nextRunAt" = v."nextRunAt",
     "scheduledRuns" = v."scheduledRuns", "activeRuns" = v."activeRuns", "trailingVerdictId" = v."trailingVerdictId", "failuresInRow" = v."failuresInRow",
     completed = v.completed, "lastRunId" = v."lastRunId", "lastRunStatus" = v."lastRunStatus", "lastRunAt" = v."lastRunAt"
