@@ -4,16 +4,19 @@ import { createRequire } from 'node:module'
 import { parseArgs } from 'node:util'
 import { ask, request } from '../test/support/graphqlClient.ts'
 import { createJobs } from '../test/support/jobs.ts'
+import { startPostgres } from '../test/support/postgresServer.ts'
 import { type Orrery, startOrrery } from '../test/support/process.ts'
 import { temporaryDirectory } from '../test/support/temporary.ts'
 import { type Figures, type Line, progress, report, summarize } from './report.ts'
 
-const HELP = `Requests a second: list 20 of many jobs (10 fields each), get one, create one.
+const HELP = `Requests a second: list 20 of many jobs (10 fields each), get one, create one. Lists and single jobs are asked for in the same words,
+which the server may answer once for all, and in words of their own ("unshared").
 
   --jobs N           jobs stored (default 10000)
   --connections N    (default 50)
   --seconds N        for each measurement (default 6)
   --repetitions N    (default 3)
+  --postgres         on an embedded Postgres with its default durability
   --only WORD        only operations whose name contains it`
 
 const { values } = parseArgs({
@@ -22,6 +25,7 @@ const { values } = parseArgs({
     connections: { type: 'string', default: '50' },
     seconds: { type: 'string', default: '6' },
     repetitions: { type: 'string', default: '3' },
+    postgres: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
     help: { type: 'boolean' },
   },
@@ -37,15 +41,24 @@ interface Operation {
 async function main(): Promise<void> {
   const jobs = Number(values.jobs)
   const repetitions = Number(values.repetitions)
-  const orrery = await startOrrery({ directory: temporaryDirectory(), env: { LOG_LEVEL: 'warn' } })
+  const postgres = values.postgres ? await startPostgres() : null
+  const env = { LOG_LEVEL: 'warn', ...(postgres && { DATABASE_URL: postgres.url }) }
+  const orrery = await startOrrery({ directory: temporaryDirectory(), env })
   progress(`creating ${jobs} jobs`)
   const ids = await createJobs(
     orrery.url,
     Array.from({ length: jobs }, (_, i) => input(`bench ${String(i).padStart(6, '0')}`)),
   )
+  const list = `query ($first: Int) { jobs(first: $first) { nodes { ${FIELDS} } } }`
+  const get = `query ($by: JobBy!) { job(by: $by) { ${FIELDS} } }`
+  const by = { id: ids[Math.floor(jobs / 2)] }
+  // A variable that the operation does not have changes nothing but whose question it is.
+  const own = { asker: '[<id>]' }
   const operations: Operation[] = [
-    { name: `list 20 of ${jobs}`, query: `query ($first: Int) { jobs(first: $first) { nodes { ${FIELDS} } } }`, variables: { first: 20 } },
-    { name: 'get one', query: `query ($by: JobBy!) { job(by: $by) { ${FIELDS} } }`, variables: { by: { id: ids[Math.floor(jobs / 2)] } } },
+    { name: `list 20 of ${jobs}`, query: list, variables: { first: 20 } },
+    { name: `list 20 of ${jobs}, unshared`, query: list, variables: { first: 20, ...own } },
+    { name: 'get one', query: get, variables: { by } },
+    { name: 'get one, unshared', query: get, variables: { by, ...own } },
     {
       name: 'create',
       query: `mutation ($input: CreateJobInput!) { createJob(input: $input) { job { id } errors { code message path } } }`,
@@ -63,6 +76,7 @@ async function main(): Promise<void> {
     lines.push({ setting: `${operation.name}, ${values.connections} connections`, summary: summarize(results) })
   }
   await orrery.kill('SIGTERM')
+  await postgres?.remove()
   report('api', repetitions, lines)
 }
 
