@@ -75,7 +75,11 @@ const OPEN_REVISIONS = `INSERT INTO "Revision" (${REVISION.names}) SELECT ${REVI
 // The last run of maxRuns has closed it already, at its own instant: what came after was never planned.
 const CLOSE_REVISIONS = `UPDATE "Revision" r SET "until" = v."until" FROM ${END.table('v')}
   WHERE r."jobId" = v."jobId" AND r.number = v.number AND r."until" IS NULL`
-const INSERT_POSITIONS = `INSERT INTO "JobPosition" (${POSITION.names}) SELECT ${POSITION.names} FROM ${POSITION.table('v')}`
+// What belongs to new jobs in one statement: each costs a round trip, however few rows it has.
+const INSERT_BESIDE = `WITH
+  tags AS (${INSERT_TAGS}),
+  revisions AS (INSERT INTO "Revision" (${REVISION.names}) SELECT ${REVISION.names} FROM ${REVISION.table('v', TAG.count + 1)})
+  INSERT INTO "JobPosition" (${POSITION.names}) SELECT ${POSITION.names} FROM ${POSITION.table('v', TAG.count + REVISION.count + 1)}`
 
 /** Calls, most of them of one job, that share a transaction. */
 const MOST_CALLS = 100
@@ -145,15 +149,11 @@ async function insertJobs(
 
 /** What belongs to new jobs besides their wide rows. */
 async function writeBeside(tx: Tx, made: readonly NewJob[]): Promise<void> {
-  await insertTags(
-    tx,
-    made.map(({ job }) => job),
-  )
-  await openRevisions(
-    tx,
-    made.map(({ job, revision }) => ({ ...revision, jobId: job.id })),
-  )
-  await tx.write(INSERT_POSITIONS, POSITION.values(made.map(({ position }) => position)))
+  await tx.write(INSERT_BESIDE, [
+    ...TAG.values(made.flatMap(({ job }) => tagsOf(job))),
+    ...REVISION.values(made.map(({ job, revision }) => ({ ...revision, jobId: job.id }))),
+    ...POSITION.values(made.map(({ position }) => position)),
+  ])
   const events = made.map(({ job }) => ({ jobId: job.id, change: 'CREATED' as const, at: job.createdAt, before: null }))
   await writeEvents(tx, events, await tx.cursors(events.length))
   for (const { position } of made) {
@@ -199,6 +199,10 @@ export async function closeRevisions(tx: Tx, ends: readonly RevisionEnd[]): Prom
 }
 
 async function insertTags(tx: Tx, jobs: readonly Job[]): Promise<void> {
-  const rows = jobs.flatMap(({ id, tags }) => tags.map((tag) => ({ tag, jobId: id })))
+  const rows = jobs.flatMap(tagsOf)
   if (rows.length > 0) await tx.write(INSERT_TAGS, TAG.values(rows))
+}
+
+function tagsOf({ id, tags }: Job): readonly { readonly tag: string; readonly jobId: string }[] {
+  return tags.map((tag) => ({ tag, jobId: id }))
 }
