@@ -132,7 +132,7 @@ describe('the ledger of a job', () => {
   it('gives no run of a row whose run was removed', async (t) => {
     const api = await openApi(t)
     const id = await afterAnOutage(api)
-    api.tamper('DELETE FROM "Run"')
+    await api.tamper('DELETE FROM "Run"')
     assert.deepEqual(shown(await pageOf(api, id, NOON, at(6))), ['COALESCED 2..5 x4'])
   })
 })

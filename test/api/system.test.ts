@@ -15,7 +15,7 @@ test('the system tells its clock, version, engine, viewer and handlers', async (
   assert.deepEqual(
     { ...data, streamPosition: null },
     {
-      system: { now: iso(NOON), version: '1.2.3', engine: 'SQLITE', pause: null },
+      system: { now: iso(NOON), version: '1.2.3', engine: api.engine.kind, pause: null },
       viewer: { name: 'ada', scopes: ['READ', 'OPERATE', 'MANAGE'] },
       handlers: [
         { name: 'log', description: 'Writes its payload as log lines.', payloadSchema: null },
