@@ -6,7 +6,7 @@ import { atExit } from './atExit.ts'
 import { Recorder } from './recorder.ts'
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts')
-const START_TIMEOUT = 30_000
+const START_TIMEOUT = 60_000
 const EXIT_TIMEOUT = 60_000
 const READY = /^orrery ready on (http:\/\/[^\s/]+)(?:\/graphql| as \S+)$/m
 
