@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { createJob, createJobs } from '../test/support/jobs.ts'
-import { type Product, startOnPostgres, startOnSqlite } from './product.ts'
+import type { Cluster } from '../test/support/cluster.ts'
+import { plansOf, type Product, startOnPostgres, startOnSqlite } from './product.ts'
 import { type Figures, type Line, percentile, progress, report, summarize } from './report.ts'
 
 const HELP = `How late thousands of recurring jobs fire (every 1 to 10 s, equally many of each, built-in handler noop).
@@ -87,6 +88,7 @@ async function measureProduct(product: Product, { jobs, phases, window }: Settin
   const before = await product.usage()
   await delay(window)
   const after = await product.usage()
+  const plans = 'cluster' in product ? await plansOf(product.cluster as Cluster) : null
   await product.stop()
 
   const expected = Array.from({ length: jobs }, (_, i) => instantsBetween(anchor + phase(i), every(i), from, from + window)).reduce(
@@ -104,6 +106,13 @@ async function measureProduct(product: Product, { jobs, phases, window }: Settin
     due: expected,
     'CPU %': (100 * (after.cpu - before.cpu)) / window,
     'RSS MB': after.rss / 2 ** 20,
+    ...(plans === null
+      ? {}
+      : {
+          'least share of plans %': (100 * Math.min(...plans.map(({ stood }) => stood))) / plans.reduce((sum, { stood }) => sum + stood, 0),
+          'overtaken %':
+            (100 * plans.reduce((sum, { overtaken }) => sum + overtaken, 0)) / plans.reduce((sum, { stood }) => sum + stood, 0),
+        }),
     ...(spinner === null ? {} : { 'spins timed out': runs.timedOut }),
   }
 }

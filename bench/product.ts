@@ -66,3 +66,15 @@ export async function startOnPostgres(
     close: () => postgres.remove(),
   }
 }
+
+/** Of each scheduler of a cluster, how many of its plans stood, and how many another process was quicker with. */
+export async function plansOf(cluster: Cluster): Promise<readonly { readonly stood: number; readonly overtaken: number }[]> {
+  return Promise.all(
+    cluster.of('scheduler').map(async (member) => {
+      const text = await (await fetch(`${(await member.process).origin}/metrics`)).text()
+      const of = (result: string) =>
+        Number(new RegExp(`^orrery_jobs_planned_total\\{result="${result}"\\} (\\d+)$`, 'm').exec(text)?.[1] ?? Number.NaN)
+      return { stood: of('stood'), overtaken: of('overtaken') }
+    }),
+  )
+}

@@ -44,6 +44,7 @@ export interface Assembly {
   /** For the API, where this process answers it. */
   readonly api: ApiServices | null
   readonly worker: Worker | null
+  readonly scheduler: Scheduler | null
   /** Ends every attempt under way. For a process that is alone with its database, before anything else. */
   recoverAll(): Promise<void>
   /** Of what the process needs to do its work, `ok` or what is wrong with it. */
@@ -97,6 +98,7 @@ export function assemble({ config, log, engine, performers, instanceId }: Assemb
     ],
     api: has('api') && performers !== null ? apiOf({ config, log, engine, performers }) : null,
     worker,
+    scheduler: scheduling?.scheduler ?? null,
     async recoverAll() {
       await recover(recovering, { everything: true })
     },

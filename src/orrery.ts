@@ -53,6 +53,7 @@ export function createOrrery(config: Config, log: Log): Orrery {
       engine: () => engine,
       lease: config.lease,
       worker: () => (assembly?.worker ? { running: assembly.worker.running, capacity: config.concurrency } : null),
+      plans: () => assembly?.scheduler?.plans ?? null,
     })
     server = createServer({
       config,

@@ -42,6 +42,7 @@ export class Scheduler implements Service {
   readonly #deps: SchedulerDeps
   readonly #definitions: Definitions
   readonly #newId: ReturnType<typeof idFactory>
+  readonly #plans = { stood: 0, overtaken: 0 }
   #stopped = true
   #loop: Promise<void> = Promise.resolve()
   /** Ends the sleep under way. */
@@ -85,9 +86,7 @@ export class Scheduler implements Service {
     const moment = now()
     const positions = await store.duePositions(moment, BATCH)
     if (positions.length === 0) return 0
-    const maintenance = await store.maintenance()
-    const definitions = await this.#definitions.of(positions)
-    const active = await this.#activeRuns(positions, definitions)
+    const [maintenance, { definitions, active }] = await Promise.all([store.maintenance(), this.#known(positions)])
     let plans: GuardedPlan[] = []
     let entries = 0
     for (const position of positions) {
@@ -97,12 +96,26 @@ export class Scheduler implements Service {
       plans.push({ plan, from: position })
       entries += plan.entries.length
       if (entries < BATCH) continue
-      await store.commitPlans(plans, moment)
+      await this.#commit(plans, moment)
       plans = []
       entries = 0
     }
-    if (plans.length > 0) await store.commitPlans(plans, moment)
+    if (plans.length > 0) await this.#commit(plans, moment)
     return positions.length
+  }
+
+  /** Plans of this process that stood, and those that came too late: another process had planned the job, or it had changed. */
+  get plans(): { readonly stood: number; readonly overtaken: number } {
+    return this.#plans
+  }
+
+  async #commit(plans: readonly GuardedPlan[], moment: Instant): Promise<void> {
+    for (const stood of await this.#deps.store.commitPlans(plans, moment)) this.#plans[stood ? 'stood' : 'overtaken'] += 1
+  }
+
+  async #known(positions: readonly Position[]) {
+    const definitions = await this.#definitions.of(positions)
+    return { definitions, active: await this.#activeRuns(positions, definitions) }
   }
 
   async #run(): Promise<void> {

@@ -10,6 +10,8 @@ export interface SystemMetricsDeps {
   readonly lease: Milliseconds
   /** Of a worker; null where this process is none. */
   readonly worker: () => { readonly running: number; readonly capacity: number } | null
+  /** Of a scheduler: plans of jobs that stood, and those that another process was quicker with; null where this process is none. */
+  readonly plans: () => { readonly stood: number; readonly overtaken: number } | null
 }
 
 /** What was read from the database is told again for so long, whoever asks. */
@@ -22,7 +24,7 @@ const MOST_WAITING = 10_000
 const RESOLUTION = 20
 
 /** What every process tells of itself and of the system. */
-export function addSystemMetrics(metrics: Metrics, { engine, lease, worker }: SystemMetricsDeps): void {
+export function addSystemMetrics(metrics: Metrics, { engine, lease, worker, plans }: SystemMetricsDeps): void {
   const look = remembered(async () => {
     const opened = engine()
     if (opened === null) throw new Error('the database is not open yet')
@@ -82,6 +84,16 @@ export function addSystemMetrics(metrics: Metrics, { engine, lease, worker }: Sy
     name: 'orrery_attempts_capacity',
     help: 'Attempts that this process has under way at most.',
     read: () => worker()?.capacity ?? null,
+  })
+  metrics.add({
+    kind: 'counter',
+    name: 'orrery_jobs_planned_total',
+    help: 'Plans of due jobs that this scheduler made: those that stood, and those that were overtaken by another process.',
+    labels: ['result'],
+    read: () => {
+      const made = plans()
+      return made && (['stood', 'overtaken'] as const).map((result) => ({ labels: { result }, value: made[result] }))
+    },
   })
   metrics.add({
     kind: 'gauge',

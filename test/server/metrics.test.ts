@@ -55,10 +55,18 @@ test('a process tells of itself and of the system, and that the database is away
     engine: () => (opened ? { store, clock } : null),
     lease: 30_000,
     worker: () => ({ running: 3, capacity: 64 }),
+    plans: () => ({ stood: 7, overtaken: 1 }),
   })
   const lag = ['0.5', '0.99', '1'].map((quantile) => `orrery_event_loop_lag_seconds{quantile="${quantile}"}`)
   const before = await valuesOf(metrics)
-  assert.deepEqual(Object.keys(before).sort(), ['orrery_attempts_capacity', 'orrery_attempts_running', 'orrery_database_up', ...lag])
+  const planned = ['overtaken', 'stood'].map((result) => `orrery_jobs_planned_total{result="${result}"}`)
+  assert.deepEqual(Object.keys(before).sort(), [
+    'orrery_attempts_capacity',
+    'orrery_attempts_running',
+    'orrery_database_up',
+    ...lag,
+    ...planned,
+  ])
   assert.deepEqual([before.orrery_database_up, before.orrery_attempts_running, before.orrery_attempts_capacity], [0, 3, 64])
 
   opened = true
@@ -79,6 +87,8 @@ test('a process tells of itself and of the system, and that the database is away
     'orrery_instances{role="worker"}': 2,
     orrery_attempts_running: 3,
     orrery_attempts_capacity: 64,
+    'orrery_jobs_planned_total{result="stood"}': 7,
+    'orrery_jobs_planned_total{result="overtaken"}': 1,
     orrery_clock_skew_seconds: -1.5,
   })
   await valuesOf(metrics)
@@ -86,7 +96,7 @@ test('a process tells of itself and of the system, and that the database is away
 
   const hung = createMetrics()
   away = true
-  addSystemMetrics(hung, { engine: () => ({ store, clock }), lease: 30_000, worker: () => null })
+  addSystemMetrics(hung, { engine: () => ({ store, clock }), lease: 30_000, worker: () => null, plans: () => null })
   const told = await valuesOf(hung)
   assert.equal(told.orrery_database_up, 0)
   assert.ok(!('orrery_runs_waiting' in told) && !('orrery_attempts_running' in told))
