@@ -123,6 +123,11 @@ class Together {
       store.settle(reports),
       oneOf(this.stores).settle(reports.slice(0, doubled.length).map((report) => ({ ...report, outcome: { kind: 'LOST' } }))),
       store.renewLeases(this.#begun.slice(-5), 'ins_test', LATER + MINUTE),
+      // Also of those that end just now: each update that is told takes a position, under no lock of a job.
+      oneOf(this.stores).setProgress(
+        [...attempts.slice(-2), ...this.#begun.slice(-3)].map((attempt) => ({ ...attempt, progress: 50 })),
+        LATER + 10,
+      ),
     ])
   }
 

@@ -8,14 +8,21 @@
 -- The key of the lock: 337 in the upper bits, which makes it ours among all advisory locks of the database, and the position in the lower 53.
 CREATE SEQUENCE "streamCursor" AS BIGINT START 1 CACHE 1;
 
--- Draws positions for a transaction that has taken all its row locks: the position of a run then only ever rises.
-CREATE FUNCTION "orrery_cursors"("wanted" INTEGER) RETURNS BIGINT[] LANGUAGE plpgsql VOLATILE AS $$
+-- Marks where a transaction begins to draw. Before the first number is drawn: a reader that sees a number of ours finds the mark, or our commit.
+CREATE FUNCTION "orrery_mark"() RETURNS BIGINT LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   "given" BIGINT;
 BEGIN
   SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END INTO "given" FROM "streamCursor";
-  -- Before the first number is drawn: a reader that sees a number of ours as given finds the mark, or our commit.
   PERFORM pg_advisory_xact_lock_shared((337::BIGINT << 53) + "given");
+  RETURN "given";
+END
+$$;
+
+-- Draws positions for a transaction that has taken all its row locks: the position of a run then only ever rises.
+CREATE FUNCTION "orrery_cursors"("wanted" INTEGER) RETURNS BIGINT[] LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  PERFORM "orrery_mark"();
   RETURN ARRAY(SELECT nextval('"streamCursor"') FROM generate_series(1, "wanted"));
 END
 $$;

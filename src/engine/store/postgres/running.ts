@@ -3,6 +3,7 @@ import type { RunTrigger } from '../../../domain/run.ts'
 import { saysNoHandler } from '../noHandler.ts'
 import type { AttemptKey, BegunAttempt, Claim, Store } from '../store.ts'
 import { instantText, numberArray, textArray } from './columns.ts'
+import { MARKED, NEXT, noteHead } from './cursors.ts'
 import type { Database, Tx } from './database.ts'
 import type { Definitions } from './definitions.ts'
 import type { Room } from './room.ts'
@@ -27,19 +28,18 @@ const retrying = (handled: string) => `SELECT r.id, r.priority, r."dueAt" FROM (
     WHERE r.status = 'RETRYING' AND r."nextAttemptAt" <= $1::timestamptz
     ORDER BY r.priority DESC, r."dueAt", r.id LIMIT $2 FOR UPDATE OF r SKIP LOCKED`
 
-// The positions of the stream are drawn when all rows are locked: whoever changed one of them before has drawn lower ones.
-const beginOf = (handled: string) => `WITH queued AS MATERIALIZED (${queued(handled)}),
+const beginOf = (handled: string) => `WITH ${MARKED},
+  queued AS MATERIALIZED (${queued(handled)}),
   retrying AS MATERIALIZED (${retrying(handled)}),
   chosen AS MATERIALIZED (
     SELECT id, row_number() OVER (ORDER BY priority DESC, "dueAt", id) AS place
     FROM (SELECT * FROM queued UNION ALL SELECT * FROM retrying) ready ORDER BY place LIMIT $2
-  ),
-  drawn AS MATERIALIZED (SELECT "orrery_cursors"((SELECT count(*)::int FROM chosen)) AS cursors)
+  )
   UPDATE "Run" r SET status = 'RUNNING', attempt = r.attempt + 1, "attemptStatus" = 'RUNNING', "attemptStartedAt" = $1::timestamptz,
     "startedAt" = coalesce(r."startedAt", $1::timestamptz), "nextAttemptAt" = NULL, progress = NULL,
     error = CASE WHEN ${saysNoHandler('r.error')} THEN NULL ELSE r.error END, "instanceId" = $3, "jobVersion" = j.version,
-    "leaseUntil" = $4::timestamptz, cursor = drawn.cursors[chosen.place], "changedAt" = $1::timestamptz
-  FROM chosen CROSS JOIN drawn, "Job" j, "JobPosition" p
+    "leaseUntil" = $4::timestamptz, cursor = ${NEXT}, "changedAt" = $1::timestamptz
+  FROM chosen CROSS JOIN marked, "Job" j, "JobPosition" p
   WHERE r.id = chosen.id AND j.id = r."jobId" AND p."jobId" = r."jobId"
   RETURNING chosen.place, r.id, r.attempt, r."jobId", r."jobVersion", p.version, r."trigger", r."scheduledFor", r."dueAt", r.coalesced, r.payload, r.cursor`
 // Where the definition is read behind the claim, the job may have changed in between: the attempt is of what it performs.
@@ -152,7 +152,7 @@ export class Running implements Pick<Store, 'beginReady' | 'nextReadyAt' | 'rene
       ? tx.rows<BegunRecord>(BEGIN_ANY, values)
       : tx.rows<BegunRecord>(BEGIN_HANDLED, [...values, textArray([...handlers])]))
     if (rows.length === 0) return []
-    for (const { cursor } of rows) tx.effects.head = Math.max(tx.effects.head, cursor)
+    noteHead(tx, rows)
     rows.sort((a, b) => a.place - b.place)
     const definitions = await this.#definitions.of(tx, rows)
     const changed = rows.filter(({ jobId, jobVersion }) => definitions.get(jobId)!.version !== jobVersion)

@@ -2,7 +2,8 @@ import type { Instant } from '../../../domain/instant.ts'
 import { type Hold, isFinal, type NewRun, type RunStatus, type RunTrigger } from '../../../domain/run.ts'
 import type { Definition } from '../definitions.ts'
 import type { BegunAttempt, Claim } from '../store.ts'
-import { bigint, columns, instant, instantArray, instantText, integer, numberArray, text, textArray, truth } from './columns.ts'
+import { columns, instant, instantArray, instantText, integer, numberArray, text, textArray, truth } from './columns.ts'
+import { MARKED, NEXT, noteHead } from './cursors.ts'
 import type { Tx } from './database.ts'
 import { type Ended, mayStart, Slots } from './holds.ts'
 import type { HeldPosition } from './locks.ts'
@@ -24,7 +25,6 @@ export interface Stored {
 interface NewRow extends Stored {
   readonly run: NewRun
   readonly definition: Definition | null
-  readonly cursor: number
 }
 
 const NEW_RUN = columns<NewRow>({
@@ -47,16 +47,15 @@ const NEW_RUN = columns<NewRow>({
   idempotencyKey: text(({ run }) => run.idempotencyKey),
   idempotencyHash: text(({ run }) => run.idempotencyHash),
   jobVersion: integer(({ begun, definition }) => (begun ? definition!.version : null)),
-  cursor: bigint(({ cursor }) => cursor),
 })
 const [NOW, INSTANCE, LEASE] = ['timestamptz', 'text', 'timestamptz'].map((type, i) => `$${NEW_RUN.count + 1 + i}::${type}`)
 
 // A run has begun where the version of its job is said.
 const begun = (value: string, otherwise = 'NULL') => `CASE WHEN "jobVersion" IS NULL THEN ${otherwise} ELSE ${value} END`
-const INSERT = `INSERT INTO "Run" (${NEW_RUN.names}, status, attempt, "attemptStatus", "attemptStartedAt", "startedAt", "changedAt", "instanceId", "leaseUntil")
-  SELECT ${NEW_RUN.names}, ${begun(`'RUNNING'`, `'QUEUED'`)}, ${begun('1', '0')}, ${begun(`'RUNNING'`)}, ${begun(NOW!)}, ${begun(NOW!)}, ${begun(NOW!, '"queuedAt"')},
+const INSERT = `WITH ${MARKED} INSERT INTO "Run" (${NEW_RUN.names}, cursor, status, attempt, "attemptStatus", "attemptStartedAt", "startedAt", "changedAt", "instanceId", "leaseUntil")
+  SELECT ${NEW_RUN.names}, ${NEXT}, ${begun(`'RUNNING'`, `'QUEUED'`)}, ${begun('1', '0')}, ${begun(`'RUNNING'`)}, ${begun(NOW!)}, ${begun(NOW!)}, ${begun(NOW!, '"queuedAt"')},
     ${begun(INSTANCE!)}, ${begun(LEASE!)}
-  FROM ${NEW_RUN.table('v')} ON CONFLICT ("jobId", occurrence) DO NOTHING RETURNING id`
+  FROM marked, ${NEW_RUN.table('v')} ON CONFLICT ("jobId", occurrence) DO NOTHING RETURNING id, cursor`
 
 const OCCUPIED = `SELECT r."jobId", r.occurrence FROM unnest($1::text[], $2::timestamptz[]) AS v("jobId", occurrence)
   JOIN "Run" r ON r."jobId" = v."jobId" AND r.occurrence = v.occurrence`
@@ -77,13 +76,13 @@ export async function insertRuns(
     tx,
     runs.map(({ run }) => run),
   )
-  const cursors = await tx.cursors(runs.length)
-  const rows = runs.map(({ run, begin }, i): NewRow => {
+  const rows = runs.map(({ run, begin }): NewRow => {
     const heldBy = slots.admit(run)
-    return { run, definition: begin, heldBy, begun: heldBy === null && claim !== null && begin !== null, cursor: cursors[i]! }
+    return { run, definition: begin, heldBy, begun: heldBy === null && claim !== null && begin !== null }
   })
   const started = claim === null ? [null, null, null] : [instantText(claim.now), claim.instanceId, instantText(claim.leaseUntil)]
-  const inserted = await tx.rows<{ id: string }>(INSERT, [...NEW_RUN.values(rows), ...started])
+  const inserted = await tx.rows<{ id: string; cursor: number }>(INSERT, [...NEW_RUN.values(rows), ...started])
+  noteHead(tx, inserted)
   const stored = new Set(inserted.map(({ id }) => id))
   const answer = new Map<string, Stored>()
   for (const row of rows) {

@@ -5,7 +5,8 @@ import type { Definition } from '../definitions.ts'
 import { writeError } from '../records.ts'
 import type { AttemptReport, SettleResult, Store } from '../store.ts'
 import { Batcher } from './batcher.ts'
-import { bigint, columns, instant, integer, text, textArray } from './columns.ts'
+import { columns, instant, integer, text, textArray } from './columns.ts'
+import { MARKED, NEXT, noteHead } from './cursors.ts'
 import type { Database, Tx } from './database.ts'
 import type { Definitions } from './definitions.ts'
 import { holdJobsOfEnds, type JobAtEnd, standStill, writeEnds } from './ends.ts'
@@ -42,16 +43,14 @@ interface Settled {
   readonly now: Instant
 }
 
-type Written = Settled & { readonly cursor: number }
-
+// No lock of their rows: what counts of a running attempt changes only under the position of its job (a lease and progress do not count).
 // Asked for by their ids alone: with the status, an index of all that run may look shorter.
-const HOLD_RUNS = `SELECT id, "jobId", "trigger", status, priority, "dueAt", "startedAt", "cancelRequestedAt", "concurrencyKey", attempt, "attemptStartedAt",
+const RUNS = `SELECT id, "jobId", "trigger", status, priority, "dueAt", "startedAt", "cancelRequestedAt", "concurrencyKey", attempt, "attemptStartedAt",
     "attemptsUsed", "instanceId", "jobVersion"
-  FROM "Run" WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE`
+  FROM "Run" WHERE id = ANY($1::text[])`
 
-const OUTCOME = columns<Written>({
+const OUTCOME = columns<Settled>({
   id: text(({ run }) => run.id),
-  cursor: bigint(({ cursor }) => cursor),
   status: text(({ settlement }) => settlement.runStatus),
   attemptStatus: text(({ settlement }) => settlement.attemptStatus),
   attemptsUsed: integer(({ settlement }) => settlement.attemptsUsed),
@@ -60,11 +59,13 @@ const OUTCOME = columns<Written>({
   nextAttemptAt: instant(({ settlement, now }) => (isFinal(settlement.runStatus) ? null : (settlement.nextAttemptAt ?? now))),
   at: instant(({ now }) => now),
 })
-// The end of an attempt is the end of its run, unless another one follows.
-const WRITE = `UPDATE "Run" r SET status = v.status, "attemptStatus" = v."attemptStatus", "attemptsUsed" = v."attemptsUsed", output = v.output, error = v.error,
-    "nextAttemptAt" = v."nextAttemptAt", "finishedAt" = CASE WHEN v."nextAttemptAt" IS NULL THEN v.at END, "leaseUntil" = NULL, cursor = v.cursor,
+// The end of an attempt is the end of its run, unless another one follows. The rows are in the order in which everybody locks runs.
+const WRITE = `WITH ${MARKED}, written AS (
+  UPDATE "Run" r SET status = v.status, "attemptStatus" = v."attemptStatus", "attemptsUsed" = v."attemptsUsed", output = v.output, error = v.error,
+    "nextAttemptAt" = v."nextAttemptAt", "finishedAt" = CASE WHEN v."nextAttemptAt" IS NULL THEN v.at END, "leaseUntil" = NULL, cursor = ${NEXT},
     "changedAt" = v.at
-  FROM ${OUTCOME.table('v')} WHERE r.id = v.id`
+  FROM marked, ${OUTCOME.table('v')} WHERE r.id = v.id RETURNING r.cursor)
+  SELECT max(cursor) AS cursor FROM written`
 
 const ATTEMPT = columns<Settled>({
   runId: text(({ run }) => run.id),
@@ -110,7 +111,7 @@ export class Settling implements Pick<Store, 'settle'> {
     const positions = await holdJobsOfEnds(tx, runIds)
     await holdKeys(tx, await keysOf(tx, positions))
     // The fence: an attempt that is not RUNNING any more is not among these.
-    const runs = await tx.rows<RunningRecord>(HOLD_RUNS, [textArray(runIds)])
+    const runs = await tx.rows<RunningRecord>(RUNS, [textArray(runIds)])
     const running = new Map(runs.flatMap((run) => (run.status === 'RUNNING' ? [[run.id, run]] : [])))
     const definitions = await this.#definitions.of(
       tx,
@@ -146,8 +147,8 @@ async function write(
   positions: ReadonlyMap<string, JobAtEnd>,
   definitions: ReadonlyMap<string, Definition>,
 ): Promise<void> {
-  const cursors = await tx.cursors(settled.length)
-  await tx.write(WRITE, OUTCOME.values(settled.map((one, i) => ({ ...one, cursor: cursors[i]! }))))
+  const inOrder = [...settled].sort((a, b) => (a.run.id < b.run.id ? -1 : 1))
+  noteHead(tx, await tx.rows<{ cursor: number }>(WRITE, OUTCOME.values(inOrder)))
 
   const ended: Ended<JobAtEnd> = { jobs: new Set(), keys: new Set() }
   const failing = new Map<string, FailingJob>()
