@@ -1,6 +1,7 @@
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, Server as NetServer } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config.ts'
 import { SECOND } from '../domain/instant.ts'
 import type { Log } from '../log.ts'
@@ -130,12 +131,16 @@ export function createServer({ config, log, readiness, metrics, startPatience = 
       start.resolve()
       await sweeping.stop()
       if (!http.listening) return
-      const closed = new Promise((resolve) => http.close(resolve))
+      // The door is shut, and whoever knocks goes elsewhere at once. Connections that are kept stay for a moment, and each answer asks to close
+      // its own: a proxy may be sending a request on one, which it would not repeat, and needs to see that the door is shut.
+      const closed = new Promise((resolve) => NetServer.prototype.close.call(http, resolve))
       // A stream is cut, not ended: its client shall take that for a broken line and resume elsewhere.
       for (const res of answering) if (String(res.getHeader('content-type')).startsWith('text/event-stream')) res.destroy()
-      const idle = setInterval(() => http.closeIdleConnections(), 20)
       const forced = setTimeout(() => http.closeAllConnections(), grace)
-      if (api.kind === 'here') await api.graphql.close(grace)
+      const socketsClosed = api.kind === 'here' ? api.graphql.close(grace) : null
+      await Promise.race([closed, sleep(grace / 10)])
+      const idle = setInterval(() => http.closeIdleConnections(), 20)
+      await socketsClosed
       await closed
       clearInterval(idle)
       clearTimeout(forced)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { Agent, createServer, get } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { test } from 'node:test'
 import { createClient } from 'graphql-ws'
@@ -83,6 +83,20 @@ test('a stop without connections is immediate, and a server that never started s
   await post(server.url, { query: '{ hello }' })
   await within(400, server.server.stop())
   await within(400, server.server.stop())
+})
+
+test('a request that was on its way on a kept connection when the stop began is answered, and closes it', async () => {
+  const server = await startTestServer({}, { grace: 5_000 })
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  const ping = (): Promise<string | undefined> =>
+    new Promise((resolve, reject) => {
+      get(`${server.url}/ping`, { agent }, (res) => res.resume().once('end', () => resolve(res.headers.connection))).once('error', reject)
+    })
+  assert.equal(await ping(), 'keep-alive')
+  const stopped = server.server.stop()
+  assert.equal(await ping(), 'close')
+  await stopped
+  await assert.rejects(ping())
 })
 
 test('an operation that outlives the grace is cut off', async () => {
