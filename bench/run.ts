@@ -15,6 +15,7 @@ const BENCHMARKS: Readonly<Record<string, string>> = {
   cuts: 'whether clients whose connections are cut all the time miss anything',
   workers: 'runs a second of 1 to 3 worker processes on Postgres, beside bare queues',
   failover: 'what the death of a worker or a scheduler costs',
+  users: 'ten thousand sockets, a hundred requests a second and ten thousand jobs a minute on one machine',
   cluster: 'whether all comes true with many processes that die, freeze and lose their database',
   soak: 'whether all that was promised comes true: jobs of all kinds, kills, commands at random',
 }
