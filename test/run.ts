@@ -13,7 +13,7 @@ const HELP = `Runs the tests.
   npm test -- -t 'clock change'         tests whose name matches a regular expression
 
   -t, --name REGEXP       only tests with such a name
-  -j, --jobs N            files at once (default: the number of processors); files in test/system always run alone
+  -j, --jobs N            files at once (default: the number of processors); those that kill, cut or measure run alone
       --timeout SECONDS   a file that takes longer has failed (default: 120)
       --list              only print the files
   -h, --help
@@ -65,9 +65,12 @@ function findFiles(words: readonly string[]): string[] {
   return files.filter((file) => asked.length === 0 || asked.some((word) => file.includes(word))).sort()
 }
 
+/** What others would be late beside, or would be late beside others: load without end, and promises about time. */
+const NEEDS_THE_MACHINE = /^test\/system\/(chaos|clusterChaos|crash|cuts|firing|unyielding)\.test\.ts$/
+
 /** Runs files side by side, then those that need the machine for themselves. Tells of each as it ends. */
 async function runAll(files: readonly string[], options: Options, signal: AbortSignal, tell: Teller): Promise<FileResult[]> {
-  const alone = files.filter((file) => /^test\/(system|clients)\//.test(file))
+  const alone = files.filter((file) => NEEDS_THE_MACHINE.test(file))
   const together = files.filter((file) => !alone.includes(file))
   const results: FileResult[] = []
   const worker = async (queue: string[]): Promise<void> => {
