@@ -114,3 +114,18 @@ export interface RowSplit {
   readonly rowId: string
   readonly parts: readonly { readonly first: Instant; readonly last: Instant; readonly count: number }[]
 }
+
+/** Whether a span may prolong the row of the instants before it: neighbours of one revision that say the same share a row, up to a length. */
+export function saysTheSame(
+  row: Pick<VerdictSpan, 'reason' | 'runId' | 'first'> & { readonly revision: number; readonly verdict: string },
+  revision: number,
+  span: VerdictSpan,
+): boolean {
+  return (
+    row.revision === revision &&
+    row.verdict === span.verdict &&
+    row.reason === span.reason &&
+    row.runId === span.runId &&
+    span.last - row.first <= LONGEST_SHARED
+  )
+}

@@ -122,3 +122,16 @@ const WORKER_LOST: RunError = {
   stack: null,
   retryable: true,
 }
+
+/** Failed runs of a job in a row, after one more of its runs has ended so; what was cancelled says nothing of the job. */
+export function failuresAfter(status: FinalStatus, before: number): number {
+  switch (status) {
+    case 'SUCCEEDED':
+      return 0
+    case 'CANCELLED':
+      return before
+    case 'FAILED':
+    case 'TIMED_OUT':
+      return before + 1
+  }
+}

@@ -49,7 +49,7 @@ export class Member {
   }
 
   async kill(): Promise<void> {
-    const process = await this.#current
+    const process = await this.#living()
     this.kills += 1
     await process.kill('SIGKILL')
   }
@@ -61,7 +61,7 @@ export class Member {
 
   /** Stops it without its noticing, as a paused virtual machine would be. */
   async freeze(): Promise<void> {
-    const { pid } = await this.#current
+    const { pid } = await this.#living()
     this.#frozen = true
     this.freezes += 1
     process.kill(pid, 'SIGSTOP')
@@ -75,7 +75,7 @@ export class Member {
 
   /** An orderly end. */
   async stop(): Promise<void> {
-    const { code, signal, stderr } = await (await this.#current).kill('SIGTERM')
+    const { code, signal, stderr } = await (await this.#living()).kill('SIGTERM')
     if (code !== 0) this.#problems.push(`${this.name} ended with ${signal ?? code} after SIGTERM: ${stderr.slice(-500)}`)
   }
 
@@ -90,6 +90,15 @@ export class Member {
   /** Log lines of all its processes. */
   logged(fits: (line: Readonly<Record<string, unknown>>) => boolean): readonly Readonly<Record<string, unknown>>[] {
     return this.#processes.flatMap(({ logs }) => logs.all.filter(fits))
+  }
+
+  /** The process, started again where it has ended by itself, which none of ours may. */
+  async #living(): Promise<Orrery> {
+    const process = await this.#current
+    const { failure } = process.logs
+    if (failure === null) return process
+    this.#problems.push(`${this.name} ended by itself: ${failure.message.slice(0, 300)} … ${failure.message.slice(-1_500)}`)
+    return this.restart()
   }
 
   async #begin(): Promise<Orrery> {

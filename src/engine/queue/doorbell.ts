@@ -112,7 +112,9 @@ export class Doorbell {
       parsedCronItems: [],
       // A ring that waits for a database which does not answer must not keep the runner from its end.
       taskList: { [RING]: (payload) => Promise.race([this.#options.ring(runIdsOf(payload)), putAway]) },
-      preset: { worker: { localQueue: { size: AT_ONCE }, completeJobBatchDelay: COMPLETE_WITHIN, failJobBatchDelay: COMPLETE_WITHIN } },
+      // No local queue: a ring is locked only while it is heard, so that no process hoards any. That of graphile-worker 0.18 rejects where
+      // nobody listens when the database goes away while rings are given back, which would end the process.
+      preset: { worker: { completeJobBatchDelay: COMPLETE_WITHIN, failJobBatchDelay: COMPLETE_WITHIN } },
     })
   }
 

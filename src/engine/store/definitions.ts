@@ -1,4 +1,7 @@
+import type { Instant } from '../../domain/instant.ts'
 import type { Policies, Target } from '../../domain/job.ts'
+import type { NewRun } from '../../domain/run.ts'
+import type { BegunAttempt } from './store.ts'
 
 /** What an attempt needs of its job. */
 export interface Definition {
@@ -7,6 +10,30 @@ export interface Definition {
   readonly version: number
   readonly target: Target
   readonly policies: Policies
+}
+
+/** What a worker is given of a run whose attempt has begun at `now`. */
+export function begunAttempt(
+  run: Pick<NewRun, 'id' | 'jobId' | 'trigger' | 'scheduledFor' | 'dueAt' | 'coalesced' | 'payload'>,
+  attempt: number,
+  { name, version, target, policies }: Definition,
+  now: Instant,
+): BegunAttempt {
+  return {
+    runId: run.id,
+    attempt,
+    jobId: run.jobId,
+    jobName: name,
+    jobVersion: version,
+    target,
+    policies,
+    trigger: run.trigger,
+    scheduledFor: run.scheduledFor,
+    dueAt: run.dueAt,
+    startedAt: now,
+    coalesced: run.coalesced,
+    payload: run.payload,
+  }
 }
 
 interface Entry extends Definition {

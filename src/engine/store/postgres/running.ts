@@ -1,5 +1,6 @@
 import type { Instant } from '../../../domain/instant.ts'
 import type { RunTrigger } from '../../../domain/run.ts'
+import { begunAttempt } from '../definitions.ts'
 import { saysNoHandler } from '../noHandler.ts'
 import type { AttemptKey, BegunAttempt, Claim, Store } from '../store.ts'
 import { instantText, numberArray, textArray } from './columns.ts'
@@ -160,23 +161,6 @@ export class Running implements Pick<Store, 'beginReady' | 'nextReadyAt' | 'rene
       const versions = changed.map(({ jobId }) => definitions.get(jobId)!.version)
       await tx.write(CORRECT_VERSIONS, [textArray(changed.map(({ id }) => id)), numberArray(versions)])
     }
-    return rows.map((row) => {
-      const { name, version, target, policies } = definitions.get(row.jobId)!
-      return {
-        runId: row.id,
-        attempt: row.attempt,
-        jobId: row.jobId,
-        jobName: name,
-        jobVersion: version,
-        target,
-        policies,
-        trigger: row.trigger,
-        scheduledFor: row.scheduledFor,
-        dueAt: row.dueAt,
-        startedAt: now,
-        coalesced: row.coalesced,
-        payload: row.payload,
-      }
-    })
+    return rows.map((row) => begunAttempt(row, row.attempt, definitions.get(row.jobId)!, now))
   }
 }

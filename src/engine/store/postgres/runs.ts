@@ -1,7 +1,7 @@
 import type { Instant } from '../../../domain/instant.ts'
 import { type Hold, isFinal, type NewRun, type RunStatus, type RunTrigger } from '../../../domain/run.ts'
-import type { Definition } from '../definitions.ts'
-import type { BegunAttempt, Claim } from '../store.ts'
+import { begunAttempt, type Definition } from '../definitions.ts'
+import type { Claim } from '../store.ts'
 import { columns, instant, instantArray, instantText, integer, numberArray, text, textArray, truth } from './columns.ts'
 import { MARKED, NEXT, noteHead } from './cursors.ts'
 import type { Tx } from './database.ts'
@@ -88,7 +88,7 @@ export async function insertRuns(
   for (const row of rows) {
     if (!stored.has(row.run.id)) continue
     answer.set(row.run.id, row)
-    if (row.begun) tx.effects.begun.push(begunAtOnce(row.run, row.definition!, claim!.now))
+    if (row.begun) tx.effects.begun.push(begunAttempt(row.run, 1, row.definition!, claim!.now))
     else if (row.heldBy === null) mayStart(tx, row.run, now)
   }
   return answer
@@ -108,24 +108,6 @@ async function withoutOccupied(tx: Tx, asked: readonly RunToStore[]): Promise<re
   const nameOf = (jobId: string, occurrence: Instant | null) => `${jobId} ${occurrence}`
   const occupied = new Set(rows.map(({ jobId, occurrence }) => nameOf(jobId, occurrence)))
   return occupied.size === 0 ? asked : asked.filter(({ run }) => !occupied.has(nameOf(run.jobId, run.occurrence)))
-}
-
-function begunAtOnce(run: NewRun, { name, version, target, policies }: Definition, now: Instant): BegunAttempt {
-  return {
-    runId: run.id,
-    attempt: 1,
-    jobId: run.jobId,
-    jobName: name,
-    jobVersion: version,
-    target,
-    policies,
-    trigger: run.trigger,
-    scheduledFor: run.scheduledFor,
-    dueAt: run.dueAt,
-    startedAt: now,
-    coalesced: run.coalesced,
-    payload: run.payload,
-  }
 }
 
 /** Stores runs that no plan made, and moves the positions of their jobs in memory. */

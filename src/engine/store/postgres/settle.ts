@@ -1,6 +1,6 @@
 import type { Instant } from '../../../domain/instant.ts'
-import { type FinalStatus, isFinal, type RunStatus, type RunTrigger } from '../../../domain/run.ts'
-import { type Settlement, settleAttempt } from '../../../domain/settle.ts'
+import { isFinal, type RunStatus, type RunTrigger } from '../../../domain/run.ts'
+import { failuresAfter, type Settlement, settleAttempt } from '../../../domain/settle.ts'
 import type { Definition } from '../definitions.ts'
 import { writeError } from '../records.ts'
 import type { AttemptReport, SettleResult, Store } from '../store.ts'
@@ -187,16 +187,4 @@ async function pause(tx: Tx, failing: readonly FailingJob[], now: Instant): Prom
   await standStill(tx, paused)
   const events = paused.map((jobId) => ({ jobId, change: 'UPDATED' as const, at: now, before: { state: 'ACTIVE' as const } }))
   await writeEvents(tx, events, await tx.cursors(events.length))
-}
-
-function failuresAfter(status: FinalStatus, before: number): number {
-  switch (status) {
-    case 'SUCCEEDED':
-      return 0
-    case 'CANCELLED':
-      return before
-    case 'FAILED':
-    case 'TIMED_OUT':
-      return before + 1
-  }
 }

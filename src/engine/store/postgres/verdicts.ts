@@ -1,7 +1,7 @@
 import { randomFillSync } from 'node:crypto'
 import { idFactory } from '../../../domain/ids.ts'
 import type { Instant } from '../../../domain/instant.ts'
-import { LONGEST_SHARED, type Plan, type VerdictSpan } from '../../../domain/ledger.ts'
+import { type Plan, saysTheSame, type VerdictSpan } from '../../../domain/ledger.ts'
 import { columns, instant, integer, text, textArray } from './columns.ts'
 import type { Tx } from './database.ts'
 import type { HeldPosition } from './locks.ts'
@@ -94,14 +94,4 @@ function newRow({ jobId, revision }: Plan, { verdict, first, last, count, reason
 function extend(row: VerdictRow, span: VerdictSpan): void {
   row.last = span.last
   row.count += span.count
-}
-
-function saysTheSame(row: VerdictRow, revision: number, span: VerdictSpan): boolean {
-  return (
-    row.revision === revision &&
-    row.verdict === span.verdict &&
-    row.reason === span.reason &&
-    row.runId === span.runId &&
-    span.last - row.first <= LONGEST_SHARED
-  )
 }

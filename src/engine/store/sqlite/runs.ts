@@ -2,6 +2,7 @@ import type { Database } from 'better-sqlite3'
 import type { Instant } from '../../../domain/instant.ts'
 import { isHandled } from '../../../domain/target.ts'
 import type { FinalStatus, Hold, NewRun, RunStatus, RunTrigger } from '../../../domain/run.ts'
+import { begunAttempt } from '../definitions.ts'
 import { saysNoHandler } from '../noHandler.ts'
 import type { BegunAttempt, Claim } from '../store.ts'
 import type { ConcurrencyKeys } from './concurrency.ts'
@@ -127,21 +128,7 @@ export class Runs {
     const { now, instanceId, leaseUntil } = claim
     this.#sql.begin.run(attempt, now, now, instanceId, definition.version, leaseUntil, tx.cursor(), now, row.id)
     this.#sql.moved.run('RUNNING', row.jobId, row.id)
-    return {
-      runId: row.id,
-      attempt,
-      jobId: row.jobId,
-      jobName: definition.name,
-      jobVersion: definition.version,
-      target: definition.target,
-      policies: definition.policies,
-      trigger: row.trigger,
-      scheduledFor: row.scheduledFor,
-      dueAt: row.dueAt,
-      startedAt: now,
-      coalesced: row.coalesced,
-      payload: row.payload,
-    }
+    return begunAttempt(row, attempt, definition, now)
   }
 
   /** A run that waits ends CANCELLED at once; a running one is asked, once. Final ones stay as they are. */
@@ -190,24 +177,10 @@ export class Runs {
 
   #insertRunning(tx: Tx, run: NewRun, { claim, positionVersion }: Start): boolean {
     const { now, instanceId, leaseUntil } = claim
-    const { name, version, target, policies } = this.#definitions.of(run.jobId, positionVersion)
-    const { changes } = this.#sql.insertRunning.run(...newRunValues(tx, run, now), now, now, instanceId, version, leaseUntil)
+    const definition = this.#definitions.of(run.jobId, positionVersion)
+    const { changes } = this.#sql.insertRunning.run(...newRunValues(tx, run, now), now, now, instanceId, definition.version, leaseUntil)
     if (changes === 0) return false
-    tx.effects.begun.push({
-      runId: run.id,
-      attempt: 1,
-      jobId: run.jobId,
-      jobName: name,
-      jobVersion: version,
-      target,
-      policies,
-      trigger: run.trigger,
-      scheduledFor: run.scheduledFor,
-      dueAt: run.dueAt,
-      startedAt: now,
-      coalesced: run.coalesced,
-      payload: run.payload,
-    })
+    tx.effects.begun.push(begunAttempt(run, 1, definition, now))
     return true
   }
 }

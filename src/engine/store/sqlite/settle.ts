@@ -1,7 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import type { Instant } from '../../../domain/instant.ts'
 import { type FinalStatus, isFinal, type RunStatus } from '../../../domain/run.ts'
-import { type Settlement, settleAttempt } from '../../../domain/settle.ts'
+import { failuresAfter, type Settlement, settleAttempt } from '../../../domain/settle.ts'
 import type { AttemptReport, SettleResult } from '../store.ts'
 import type { Definitions } from './definitions.ts'
 import type { JobChanges } from './jobChanges.ts'
@@ -125,17 +125,5 @@ export class Settling {
     )
     this.#sql.moved.run('RETRYING' satisfies RunStatus, run.jobId, run.id)
     tx.effects.runsWait = true
-  }
-}
-
-function failuresAfter(status: FinalStatus, before: number): number {
-  switch (status) {
-    case 'SUCCEEDED':
-      return 0
-    case 'CANCELLED':
-      return before
-    case 'FAILED':
-    case 'TIMED_OUT':
-      return before + 1
   }
 }

@@ -3,10 +3,10 @@ import type { Database } from 'better-sqlite3'
 import { idFactory } from '../../../domain/ids.ts'
 import type { Instant } from '../../../domain/instant.ts'
 import {
-  LONGEST_SHARED,
   type LedgerEntry,
   type LedgerMoment,
   type RowSplit,
+  saysTheSame,
   type SharedRow,
   type VerdictSpan,
 } from '../../../domain/ledger.ts'
@@ -102,14 +102,4 @@ export class Verdicts {
     this.#insert.run(id, jobId, revision, span.verdict, span.first, span.last, span.count, span.reason, span.runId)
     return id
   }
-}
-
-function saysTheSame(row: VerdictRecord, revision: number, span: VerdictSpan): boolean {
-  return (
-    row.revision === revision &&
-    row.verdict === span.verdict &&
-    row.reason === span.reason &&
-    row.runId === span.runId &&
-    span.last - row.first <= LONGEST_SHARED
-  )
 }
