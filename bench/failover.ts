@@ -9,7 +9,7 @@ const HELP = `What the death of a process costs (kill -9), with a process for ea
 
   --repetitions N    (default 3)
   --lease S          ORRERY_LEASE in seconds (default: the product's own 30)
-  --runs N           runs that the killed worker has under way (default 50)
+  --runs N           a third of the runs under way when it dies: what it had must find room elsewhere (default 30)
   --jobs N           jobs that fire every second while one of two schedulers is killed (default 1000)
 
 worker       from the kill of one of three workers until its runs are under way elsewhere: the first, the median, the last
@@ -20,7 +20,7 @@ const { values } = parseArgs({
   options: {
     repetitions: { type: 'string', default: '3' },
     lease: { type: 'string', default: '30' },
-    runs: { type: 'string', default: '50' },
+    runs: { type: 'string', default: '30' },
     jobs: { type: 'string', default: '1000' },
     help: { type: 'boolean' },
   },
