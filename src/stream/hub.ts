@@ -100,14 +100,17 @@ export class Hub {
 
   async #start(): Promise<void> {
     const era = this.#era
+    let head: number
     try {
-      this.#position = await this.#store.streamHead()
+      head = await this.#store.streamHead()
     } catch (error) {
       // Whoever waits is told; the next listener tries again.
       if (era === this.#era) this.#idle()
       throw error
     }
+    // A later start may have been answered before this one, and may have told of less.
     if (era !== this.#era) return
+    this.#position = head
     const unsubscribe = this.#bus.subscribe((hint) => {
       if (hint.kind === 'changes') this.#wake()
     })

@@ -244,9 +244,10 @@ export class RunReader implements Listener, AsyncIterableIterator<RunChange> {
     this.#oweNotices()
   }
 
+  /** What is dropped has not been told, so nothing that is pending may move the position: it falls behind while it still has the page. */
   #dropPage(): void {
-    this.#page = []
     this.#fallBehind()
+    this.#page = []
   }
 
   async #somethingHappens(): Promise<void> {

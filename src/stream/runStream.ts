@@ -54,6 +54,8 @@ export interface RunStreamDeps {
   readonly hub?: Hub
   /** The wall clock, for `at` of checkpoints. */
   readonly now?: () => Instant
+  /** A monotonic clock in milliseconds, for what grows old in a reader. */
+  readonly elapsed?: () => number
   /** How often the store is asked although no hint came, in milliseconds. */
   readonly pollInterval?: number
   readonly limits?: Partial<ReaderLimits>
@@ -63,7 +65,7 @@ const LIMITS: ReaderLimits = { pending: 1_000, bytes: 1_048_576, page: 100, chec
 
 export function createRunStream({ store, bus, log, now = Date.now, pollInterval = SECOND, limits, ...deps }: RunStreamDeps): RunStream {
   const hub = deps.hub ?? new Hub(store, bus, log, pollInterval)
-  const reading = { store, hub, limits: { ...LIMITS, ...limits }, now: () => performance.now() }
+  const reading = { store, hub, limits: { ...LIMITS, ...limits }, now: deps.elapsed ?? (() => performance.now()) }
 
   function jobRuns({ after, checkpoints, ...filter }: RunStreamQuery): RunSource {
     const start = startAt(store, after, () => store.streamFloor())

@@ -27,6 +27,7 @@ export class ChangeStore {
   /** Awaited before each answer: lets a test put a commit between question and answer. */
   delay: () => Promise<void> = () => Promise.resolve()
   failure: Error | null = null
+  lateHeads = false
 
   /** Commits changes, each with the next cursor, and hints at them unless told not to. */
   commit(changes: readonly Change[], { hint = true } = {}): void {
@@ -44,10 +45,11 @@ export class ChangeStore {
     for (const listener of this.listeners) listener({ kind: 'changes', upTo: this.head })
   }
 
+  /** The head of some moment between question and answer: of the question, where `lateHeads` does not say otherwise. */
   async streamHead(): Promise<number> {
     const { head } = this
     await this.#answer()
-    return head
+    return this.lateHeads ? this.head : head
   }
 
   async streamGiven(): Promise<number> {

@@ -24,6 +24,7 @@ type Step =
   | { readonly do: 'stall'; readonly client: number; readonly room: number }
   | { readonly do: 'release' | 'cut' | 'leave' | 'come'; readonly client: number }
   | { readonly do: 'pause'; readonly turns: number }
+  | { readonly do: 'standStill' }
 
 const client = fc.nat(CLIENTS - 1)
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -41,6 +42,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({ do: fc.constantFrom('release' as const, 'cut' as const, 'leave' as const, 'come' as const), client }),
   },
   { weight: 5, arbitrary: fc.record({ do: fc.constant('pause' as const), turns: fc.integer({ min: 1, max: 4 }) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('standStill' as const) }) },
 )
 
 /** A client of one subscription that is cut off, leaves, comes back, and resumes from the last cursor it was told. */
@@ -95,9 +97,10 @@ test('however members join, stall, are cut, leave and resume: each is told every
       async (steps, delays, slowness) => {
         const store = new ChangeStore()
         let asked = 0
+        let elapsed = 0
         store.delay = () => turns(delays[asked++ % delays.length] ?? 0)
         for (let job = 0; job < 3; job++) store.jobTags.set(`job_${job}`, job === 0 ? ['x'] : [])
-        const stream = streamOf(store, { limits: TINY })
+        const stream = streamOf(store, { limits: TINY, elapsed: () => elapsed })
         const office = new Office(stream, 1)
         let rendered = 0
         office.delay = () => turns(slowness[rendered++ % slowness.length] ?? 0)
@@ -106,6 +109,8 @@ test('however members join, stall, are cut, leave and resume: each is told every
 
         for (const one of steps) {
           if (one.do === 'pause') await turns(one.turns)
+          // As where the process is frozen, and thawed.
+          else if (one.do === 'standStill') elapsed += 5_000
           else if (one.do === 'commit')
             store.commit(
               one.runs.map((run) => advance(store, run)).filter((change) => change !== null),

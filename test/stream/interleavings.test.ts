@@ -16,6 +16,7 @@ type Step =
   | { readonly do: 'pull'; readonly reader: number; readonly times: number }
   | { readonly do: 'cut'; readonly reader: number }
   | { readonly do: 'pause'; readonly turns: number }
+  | { readonly do: 'standStill' }
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
@@ -29,11 +30,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ do: fc.constant('pull' as const), reader: fc.nat(2), times: fc.integer({ min: 1, max: 6 }) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('cut' as const), reader: fc.nat(2) }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('pause' as const), turns: fc.integer({ min: 1, max: 4 }) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('standStill' as const) }) },
 )
 
 /** A client: keeps its last cursor, is cut off now and then, and resumes. */
 class Client {
   readonly finals = new Map<string, number>()
+  /** The position of the newest state of each run that it was told. */
+  readonly newest = new Map<string, number>()
   readonly query: RunStreamQuery
   lastCursor: string
   position: number
@@ -76,6 +80,7 @@ class Client {
     else {
       assert.ok(position > this.position, `cursor ${position} after ${this.position}`)
       assert.ok(run.cursor >= position, 'the run is older than its cursor')
+      this.newest.set(run.id, run.cursor)
       if (isFinal(run.status)) this.finals.set(run.id, (this.finals.get(run.id) ?? 0) + 1)
     }
     this.position = position
@@ -89,48 +94,66 @@ class Client {
 
 test('however commits, slow readers, cuts and resumes interleave: every final state is seen once, and cursors rise', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 60 }), fc.array(fc.nat(3), { minLength: 1, maxLength: 20 }), async (steps, delays) => {
-      const store = new ChangeStore()
-      let asked = 0
-      store.delay = () => turns(delays[asked++ % delays.length] ?? 0)
-      for (let job = 0; job < 3; job++) store.jobTags.set(`job_${job}`, job === 0 ? ['x'] : [])
-      const stream = streamOf(store, { limits: TINY })
-      const start = await stream.position()
-      const queries: RunStreamQuery[] = [
-        EVERYTHING,
-        { ...EVERYTHING, jobIds: ['job_0', 'job_1'], checkpoints: true },
-        { ...EVERYTHING, tags: ['x'], finalOnly: true },
-      ]
-      const wanted = [[0, 1, 2], [0, 1], [0]]
-      const clients = queries.map((query) => new Client(stream, query, start))
+    fc.asyncProperty(
+      fc.array(step, { maxLength: 60 }),
+      fc.array(fc.nat(3), { minLength: 1, maxLength: 20 }),
+      fc.boolean(),
+      async (steps, delays, lateHeads) => {
+        const store = new ChangeStore()
+        store.lateHeads = lateHeads
+        let elapsed = 0
+        let asked = 0
+        store.delay = () => turns(delays[asked++ % delays.length] ?? 0)
+        for (let job = 0; job < 3; job++) store.jobTags.set(`job_${job}`, job === 0 ? ['x'] : [])
+        const stream = streamOf(store, { limits: TINY, elapsed: () => elapsed })
+        const start = await stream.position()
+        const queries: RunStreamQuery[] = [
+          EVERYTHING,
+          { ...EVERYTHING, jobIds: ['job_0', 'job_1'], checkpoints: true },
+          { ...EVERYTHING, tags: ['x'], finalOnly: true },
+        ]
+        const wanted = [[0, 1, 2], [0, 1], [0]]
+        const clients = queries.map((query) => new Client(stream, query, start))
 
-      for (const one of steps) {
-        if (one.do === 'commit')
-          store.commit(
-            one.runs.map((run) => advance(store, run)).filter((change) => change !== null),
-            { hint: one.hint },
+        for (const one of steps) {
+          if (one.do === 'commit')
+            store.commit(
+              one.runs.map((run) => advance(store, run)).filter((change) => change !== null),
+              { hint: one.hint },
+            )
+          if (one.do === 'pause') await turns(one.turns)
+          // As where the process is frozen, and thawed.
+          if (one.do === 'standStill') elapsed += 5_000
+          if (one.do === 'cut') await clients[one.reader]?.cut()
+          if (one.do === 'pull') for (let time = 0; time < one.times; time++) await clients[one.reader]?.pull(3)
+        }
+        // Where nothing happens any more: the newest state of each run was told, whatever follows.
+        store.hint()
+        for (const [index, client] of clients.entries()) {
+          while (await client.pull(60));
+          for (const row of store.rows.values()) {
+            if (!wanted[index]?.includes(Number(row.jobId.at(-1))) || (client.query.finalOnly && !isFinal(row.status))) continue
+            assert.equal(client.newest.get(row.id), row.cursor, `${row.id} ${row.status} was not told`)
+          }
+        }
+        // The end: every run ends, everybody reads on until nothing comes.
+        for (let run = 0; run < RUNS; run++)
+          for (let change = advance(store, run); change !== null; change = advance(store, run)) store.commit([change])
+        for (const client of clients) while (await client.pull(60));
+
+        for (const [index, client] of clients.entries()) {
+          const expected = Array.from({ length: RUNS }, (_, run) => run).filter((run) => wanted[index]?.includes(run % 3))
+          assert.deepEqual([...client.finals.keys()].sort(), expected.map((run) => `run_${run}`).sort())
+          assert.deepEqual(
+            [...client.finals.values()],
+            expected.map(() => 1),
           )
-        if (one.do === 'pause') await turns(one.turns)
-        if (one.do === 'cut') await clients[one.reader]?.cut()
-        if (one.do === 'pull') for (let time = 0; time < one.times; time++) await clients[one.reader]?.pull(3)
-      }
-      // The end: every run ends, everybody reads on until nothing comes.
-      for (let run = 0; run < RUNS; run++)
-        for (let change = advance(store, run); change !== null; change = advance(store, run)) store.commit([change])
-      for (const client of clients) while (await client.pull(60));
-
-      for (const [index, client] of clients.entries()) {
-        const expected = Array.from({ length: RUNS }, (_, run) => run).filter((run) => wanted[index]?.includes(run % 3))
-        assert.deepEqual([...client.finals.keys()].sort(), expected.map((run) => `run_${run}`).sort())
-        assert.deepEqual(
-          [...client.finals.values()],
-          expected.map(() => 1),
-        )
-        await client.close()
-      }
-      assert.equal(stream.readers, 0)
-      assert.equal(store.listeners.size, 0)
-    }),
+          await client.close()
+        }
+        assert.equal(stream.readers, 0)
+        assert.equal(store.listeners.size, 0)
+      },
+    ),
     { numRuns: 300 },
   )
 })

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Store } from '../../src/engine/store/store.ts'
 import { encodeCursor } from '../../src/stream/cursor.ts'
 import { StreamError } from '../../src/stream/errors.ts'
+import { Hub, type Listener } from '../../src/stream/hub.ts'
 import type { RunEvent } from '../../src/stream/runStream.ts'
 import { ChangeStore, EVERYTHING, streamOf } from './changeStore.ts'
 
@@ -180,6 +182,46 @@ test('a reader that is behind what is kept is told so, not led past what it miss
   assert.deepEqual(await take(idle, 1), ['other_0:QUEUED@b'])
   await idle.return?.()
   assert.equal(stream.readers, 0)
+})
+
+test('a page that lay unread for long is read anew, and what came meanwhile leads nobody past it', async () => {
+  const store = new ChangeStore()
+  let elapsed = 0
+  const events = streamOf(store, { elapsed: () => elapsed }).jobRuns({ ...EVERYTHING, after: at(0) })
+  store.commit([
+    { id: 'a', status: 'SUCCEEDED' },
+    { id: 'b', status: 'SUCCEEDED' },
+  ])
+  assert.deepEqual(await take(events, 1), ['a:SUCCEEDED@1'])
+  store.commit([{ id: 'c' }])
+  await settled()
+  elapsed += 5_000
+  assert.deepEqual(await take(events, 2), ['b:SUCCEEDED@2', 'c:QUEUED@3'])
+  await events.return?.()
+})
+
+test('a start of the hub that is answered late does not lead past what a later start has to tell', async () => {
+  const store = new ChangeStore()
+  store.lateHeads = true
+  const hub = new Hub(store as unknown as Store, store.bus, { error: () => {} }, 60_000)
+  const seen: string[] = []
+  const listener = (): Listener => ({ jobIds: null, wantsTags: false, offer: ({ id }) => seen.push(id), tick() {} })
+  const late = Promise.withResolvers<void>()
+  store.delay = () => late.promise
+  const left = listener()
+  const started = hub.add(left)
+  hub.remove(left)
+  store.delay = () => Promise.resolve()
+  const stays = listener()
+  await hub.add(stays)
+  await settled()
+  store.commit([{ id: 'a' }], { hint: false })
+  late.resolve()
+  await started
+  store.commit([{ id: 'b' }])
+  await settled()
+  assert.deepEqual(seen, ['a', 'b'])
+  hub.remove(stays)
 })
 
 test('a cursor newer than what the hub has read so far gets nothing twice', async () => {
