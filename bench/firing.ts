@@ -4,6 +4,7 @@
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { request } from '../test/support/graphqlClient.ts'
 import { createJob, createJobs } from '../test/support/jobs.ts'
 import type { Cluster } from '../test/support/cluster.ts'
 import { plansOf, type Product, startOnPostgres, startOnSqlite } from './product.ts'
@@ -27,6 +28,10 @@ fired   share of the window's nominal instants whose run was started`
 
 /** Windows open mid-second, so long after the anchor that 20, 24 and 30 s, where most intervals meet, lie inside. */
 const OPENS_AFTER = 19_500
+/** What a job's creation is given, in ms. */
+const CREATION = 1
+/** The scheduling has gone on for so long by then, after the rest while the jobs were created. */
+const WARMING = 10_000
 
 interface Setting {
   readonly jobs: number
@@ -78,12 +83,15 @@ async function measure({ jobs, phases, window }: Setting): Promise<Figures> {
 }
 
 async function measureProduct(product: Product, { jobs, phases, window }: Setting): Promise<Figures> {
-  const anchor = Math.ceil(Date.now() / 1000) * 1000
+  // Nothing fires while they are created: how long that takes shall not matter.
+  await schedule(product, 'mutation { pauseScheduling(input: { note: "Jobs are created." }) { errors { message } } }')
+  const anchor = Math.ceil((Date.now() + jobs * CREATION) / 1000) * 1000
   const phase = (i: number): number => (phases === 'spread' ? Math.floor((i / jobs) * every(i)) : 0)
   await createAll(product, jobs, (i) => anchor + phase(i))
   const spinner = values.spin ? await createJob(product.url, SPIN) : null
   const from = anchor + OPENS_AFTER
-  if (Date.now() > from) throw new Error(`creating ${jobs} jobs took ${Date.now() - anchor} ms: the window is gone`)
+  if (Date.now() > from - WARMING) throw new Error(`creating ${jobs} jobs took too long: the window is gone`)
+  await schedule(product, 'mutation { resumeScheduling { errors { message } } }')
   await delay(from - Date.now())
   const before = await product.usage()
   await delay(window)
@@ -115,6 +123,11 @@ async function measureProduct(product: Product, { jobs, phases, window }: Settin
         }),
     ...(spinner === null ? {} : { 'spins timed out': runs.timedOut }),
   }
+}
+
+async function schedule({ url }: Product, mutation: string): Promise<void> {
+  const [payload] = Object.values(await request<Record<string, { errors: readonly unknown[] }>>(url, mutation))
+  if (payload!.errors.length > 0) throw new Error(JSON.stringify(payload))
 }
 
 async function createAll({ url }: Product, count: number, anchorOf: (i: number) => number): Promise<void> {
