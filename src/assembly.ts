@@ -83,18 +83,18 @@ export function assemble({ config, log, engine, performers, instanceId }: Assemb
     if (scheduling !== null) await recover(recovering, { everything: false })
   }
   const renewal = renewalInterval(config.lease)
-  const tasks: readonly PeriodicTask[] = [
+  const life: readonly PeriodicTask[] = [
     ...(worker === null && scheduling === null ? [] : [{ name: 'leases', every: renewal, runOnce: tendLeases }]),
     { name: 'presence', every: renewal, runOnce: () => presence.beat() },
-    ...(scheduling?.tasks ?? []),
   ]
 
   return {
     services: [
       presence,
+      // Ends after the worker: one that waits for attempts under way, perhaps for an hour, is alive and holds them.
+      periodicService('signs of life', life, log),
       ...(worker === null ? [] : [worker]),
-      ...(scheduling === null ? [] : [scheduling.census, scheduling.scheduler]),
-      periodicService(tasks, log),
+      ...(scheduling === null ? [] : [scheduling.census, scheduling.scheduler, periodicService('housekeeping', scheduling.tasks, log)]),
     ],
     api: has('api') && performers !== null ? apiOf({ config, log, engine, performers }) : null,
     worker,

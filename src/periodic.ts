@@ -11,24 +11,24 @@ export interface PeriodicTask {
 }
 
 /** Runs periodic tasks, each never twice at once. A round that fails is logged and the next one comes all the same. */
-export function periodicService(tasks: readonly PeriodicTask[], log: Log): Service {
+export function periodicService(name: string, tasks: readonly PeriodicTask[], log: Log): Service {
   const scheduler = new ToadScheduler()
   const underWay = new Set<Promise<unknown>>()
   return {
-    name: 'periodic',
+    name,
     async start() {
-      for (const { name, every, runOnce } of tasks) {
+      for (const { name: task, every, runOnce } of tasks) {
         // `async`: a task that threw synchronously would end the process and never run again.
         const round = async () => {
           const running = runOnce().catch((error: unknown) =>
-            log.error({ err: error, task: name }, 'a periodic task failed; it comes round again'),
+            log.error({ err: error, task }, 'a periodic task failed; it comes round again'),
           )
           underWay.add(running)
           await running
           underWay.delete(running)
         }
         scheduler.addSimpleIntervalJob(
-          new SimpleIntervalJob({ milliseconds: every }, new AsyncTask(name, round), { id: name, preventOverrun: true }),
+          new SimpleIntervalJob({ milliseconds: every }, new AsyncTask(task, round), { id: task, preventOverrun: true }),
         )
       }
     },

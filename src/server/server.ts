@@ -59,7 +59,7 @@ export function createServer({ config, log, readiness, metrics, startPatience = 
   const sweep = async (): Promise<void> => {
     if (api.kind === 'here') api.graphql.sweep()
   }
-  const sweeping = periodicService([{ name: 'sockets and streams', every: SECOND, runOnce: sweep }], log)
+  const sweeping = periodicService('sweeping', [{ name: 'sockets and streams', every: SECOND, runOnce: sweep }], log)
   const handle = createRequestHandler({
     guard,
     viewer: EVERYBODY,

@@ -47,6 +47,23 @@ describe('workers that come and go', () => {
     assert.deepEqual([status, attempt, error], ['SUCCEEDED', 1, null])
   })
 
+  test('a worker that is to end holds what it has under way, for however many leases it lasts', async () => {
+    const leaving = await system.start('worker', WITH)
+    const job = await system.job('lasting', 'wait', { ms: 2.5 * LEASE })
+    const runs = await Promise.all([1, 2, 3, 4, 5, 6].map(() => system.trigger(job)))
+    for (const run of runs) await system.seen(run, 'the start', running)
+    const ends = await Promise.all([able, leaving].map((each) => system.kill(each, 'SIGTERM')))
+    assert.deepEqual(
+      ends.map(({ code }) => code),
+      [0, 0],
+    )
+    for (const run of runs) {
+      const { status, attempt } = await system.seen(run, 'the end', ended)
+      assert.deepEqual([status, attempt], ['SUCCEEDED', 1])
+    }
+    able = await system.start('worker', WITH)
+  })
+
   test('a worker that is killed is taken for dead, and its runs go on with another', async () => {
     const other = await system.start('worker', WITH)
     const job = await system.job('long', 'wait', { ms: 20_000 })
