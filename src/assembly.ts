@@ -13,6 +13,7 @@ import { recover } from './scheduler/recover.ts'
 import { Retention } from './scheduler/retain.ts'
 import { Scheduler } from './scheduler/scheduler.ts'
 import { UnhandledRuns } from './scheduler/unhandledRuns.ts'
+import { Watch } from './scheduler/watch.ts'
 import type { Service } from './services.ts'
 import { Hub } from './stream/hub.ts'
 import { createJobStream } from './stream/jobStream.ts'
@@ -58,6 +59,7 @@ export function assemble({ config, log, engine, performers, instanceId }: Assemb
   const random = Math.random
   const has = (role: Config['roles'][number]) => config.roles.includes(role)
   const worker = has('worker') && performers !== null ? workerOf({ config, log, engine, performers, instanceId }) : null
+  const watch = new Watch(config.lease)
   const recovering = { store, log, now, leaseNow, random }
   const scheduling = has('scheduler') ? schedulingOf({ config, log, engine, instanceId }) : null
   const presence = new Presence({
@@ -80,7 +82,7 @@ export function assemble({ config, log, engine, performers, instanceId }: Assemb
   /** Renewal first: a process that was stopped for a while must not take its own attempts for lost. */
   async function tendLeases(): Promise<void> {
     await worker?.renewLeases()
-    if (scheduling !== null) await recover(recovering, { everything: false })
+    if (scheduling !== null) await recover(recovering, { everything: false, watch, lease: config.lease })
   }
   const renewal = renewalInterval(config.lease)
   const life: readonly PeriodicTask[] = [

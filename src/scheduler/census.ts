@@ -3,6 +3,7 @@ import type { Queue } from '../engine/queue/queue.ts'
 import { instanceLifetime, type Store } from '../engine/store/store.ts'
 import type { Log } from '../log.ts'
 import type { Service } from '../services.ts'
+import { Watch } from './watch.ts'
 
 export interface CensusDeps {
   readonly store: Pick<Store, 'instances' | 'deadInstances' | 'removeInstances'>
@@ -16,14 +17,19 @@ export interface CensusDeps {
 /**
  * Who is up, and who is not any more. What need not be done by every scheduler (keeping house, burying the dead) is done by the oldest
  * of them. That is no leader: where two take themselves for the oldest, or for a moment nobody does, it is done twice, or a little later.
+ *
+ * Nobody is taken for dead before this process has watched for a lease: when a database comes back, all that live have been silent, and
+ * each says that it is up with its next beat. To be taken for dead ends all sessions of a process.
  */
 export class Census implements Service {
   readonly name = 'census'
   readonly #deps: CensusDeps
+  readonly #watch: Watch
   #oldest = false
 
   constructor(deps: CensusDeps) {
     this.#deps = deps
+    this.#watch = new Watch(deps.lease)
   }
 
   /** A first round, so that a scheduler which is alone keeps house from its start. */
@@ -45,8 +51,9 @@ export class Census implements Service {
     const schedulers = (await store.instances(alive)).filter(({ roles }) => roles.includes('SCHEDULER'))
     // Ids rise with time. Where even this process is missing, it could not tell that it is up, and others may fare alike.
     this.#oldest = schedulers.every(({ id }) => id >= instanceId)
-    if (!this.#oldest) return 0
-    const dead = await store.deadInstances(alive)
+    if (this.#watch.looked(now()) < lease || !this.#oldest) return 0
+    // Not itself: it lives, whatever it could not tell.
+    const dead = (await store.deadInstances(alive)).filter((id) => id !== instanceId)
     if (dead.length === 0) return 0
     // Its rows last: whoever dies in between leaves them to be found again.
     await queue.release(dead)

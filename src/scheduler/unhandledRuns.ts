@@ -1,6 +1,7 @@
 import type { Instant, Milliseconds } from '../domain/instant.ts'
 import { instanceLifetime, type Store } from '../engine/store/store.ts'
 import type { Log } from '../log.ts'
+import { Watch } from './watch.ts'
 
 /** Runs marked in one transaction, and in one round: the next one goes on. */
 const BATCH = 200
@@ -20,16 +21,17 @@ export function unhandledAfter(lease: Milliseconds): Milliseconds {
 
 /**
  * Has runs say so that wait for a handler which no worker had for so long. Who has just begun to look does not know what workers had
- * before, and some may be starting like itself: it marks nothing until it has looked for as long.
+ * before, and some may be starting like itself: it marks nothing until it has looked for as long. So does one that could not look.
  */
 export class UnhandledRuns {
   readonly #deps: UnhandledRunsDeps
   /** When a living worker last had a handler, by its name. */
   readonly #had = new Map<string, Instant>()
-  #since: Instant | null = null
+  readonly #watch: Watch
 
   constructor(deps: UnhandledRunsDeps) {
     this.#deps = deps
+    this.#watch = new Watch(deps.lease)
   }
 
   /** One round. `mark`: whether this process is the one that does it. Answers how many runs say so from now on. */
@@ -38,9 +40,9 @@ export class UnhandledRuns {
     const moment = now()
     const wait = unhandledAfter(lease)
     for (const { name } of await store.handlers(moment - instanceLifetime(lease))) this.#had.set(name, moment)
-    this.#since ??= moment
+    const watched = this.#watch.looked(moment)
     for (const [name, at] of this.#had) if (at < moment - wait) this.#had.delete(name)
-    if (!mark || moment - this.#since < wait) return 0
+    if (!mark || watched < wait) return 0
     let marked = 0
     for (let batch = BATCH; batch === BATCH && marked < MOST_OF_ROUND; marked += batch) {
       batch = await store.markUnhandled({ handlers: new Set(this.#had.keys()), since: moment - wait, now: moment, limit: BATCH })

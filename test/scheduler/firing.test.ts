@@ -5,12 +5,14 @@ import type { Outcome } from '../../src/domain/run.ts'
 import type { RunRow } from '../../src/engine/store/store.ts'
 import { recover } from '../../src/scheduler/recover.ts'
 import { Scheduler } from '../../src/scheduler/scheduler.ts'
+import { Watch } from '../../src/scheduler/watch.ts'
 import type { Performers } from '../../src/worker/execute.ts'
 import type { RunContext } from '../../src/worker/runContext.ts'
 import { Worker } from '../../src/worker/worker.ts'
 import { caller, HandClock, keepingLog, NOON, openParts, type Parts } from '../support/parts.ts'
 
 const MINUTE = 60_000
+const LEASE = 30_000
 const succeeded: Outcome = { kind: 'SUCCEEDED', output: null }
 const failed: Outcome = { kind: 'FAILED', error: { code: 'X', message: 'x', stack: null, retryable: true }, output: null, retryAfter: null }
 
@@ -230,7 +232,7 @@ describe('ending', () => {
     assert.equal(begun?.runId, run.value.runId)
     const { log } = keepingLog()
     const deps = { store: parts.engine.store, log: log as never, now: parts.clock.now, leaseNow: parts.clock.now, random: () => 0 }
-    assert.equal(await recover(deps, { everything: false }), 0, 'its lease holds')
+    assert.equal(await recover(deps, { everything: false, watch: new Watch(LEASE), lease: LEASE }), 0, 'its lease holds')
     assert.equal(await recover(deps, { everything: true }), 1)
     assert.equal((await parts.engine.store.run(run.value.runId))?.status, 'RETRYING')
     await openWorker(parts, async () => succeeded)
@@ -252,19 +254,47 @@ describe('ending', () => {
     const run = await parts.commands.triggerJob({ id }, caller)
     assert.ok(run.ok)
     await until(parts, run.value.runId, ({ status }) => status === 'RUNNING')
-    parts.clock.forward(20_000)
-    await worker.renewLeases()
-    parts.clock.forward(20_000)
     const { log } = keepingLog()
     const deps = { store: parts.engine.store, log: log as never, now: parts.clock.now, leaseNow: parts.clock.now, random: () => 0 }
-    assert.equal(await recover(deps, { everything: false }), 0, 'the renewal prolonged it')
+    const recovered = { everything: false as const, watch: new Watch(LEASE), lease: LEASE }
     parts.clock.forward(20_000)
-    assert.equal(await recover(deps, { everything: false }), 1)
+    assert.equal(await recover(deps, recovered), 0)
+    await worker.renewLeases()
+    parts.clock.forward(20_000)
+    assert.equal(await recover(deps, recovered), 0, 'the renewal prolonged it')
+    parts.clock.forward(20_000)
+    assert.equal(await recover(deps, recovered), 1)
     await until(parts, run.value.runId, ({ status }) => status === 'SUCCEEDED')
     end(failed)
     await stop()
     assert.ok(entries.some(({ message }) => message.includes('ended by somebody else')))
     assert.equal((await parts.engine.store.run(run.value.runId))?.status, 'SUCCEEDED')
+  })
+})
+
+describe('a database that was away', () => {
+  it('leaves attempts to workers that could not renew them meanwhile, and takes those that nobody renews after it', async (t) => {
+    const parts = await openParts(t)
+    const ids = [await parts.create({ name: 'a' }), await parts.create({ name: 'b' })]
+    for (const id of ids) assert.ok((await parts.commands.triggerJob({ id }, caller)).ok)
+    const claim = { now: NOON, leaseUntil: NOON + LEASE, handlers: null }
+    const { store } = parts.engine
+    const [living] = await store.beginReady({ ...claim, instanceId: 'ins_living' }, 1)
+    const [dead] = await store.beginReady({ ...claim, instanceId: 'ins_dead' }, 1)
+    const { log } = keepingLog()
+    const deps = { store, log: log as never, now: parts.clock.now, leaseNow: parts.clock.now, random: () => 0 }
+    const watch = new Watch(LEASE)
+    const round = () => recover(deps, { everything: false, watch, lease: LEASE })
+    assert.equal(await round(), 0)
+    parts.clock.forward(LEASE + 10_000)
+    assert.equal(await round(), 0, 'nobody could renew')
+    await store.renewLeases([living!], 'ins_living', parts.clock.now() + LEASE)
+    parts.clock.forward(10_000)
+    assert.equal(await round(), 0)
+    parts.clock.forward(10_000)
+    assert.equal(await round(), 1)
+    const statusOf = async (runId: string) => (await store.run(runId))?.status
+    assert.deepEqual([await statusOf(living!.runId), await statusOf(dead!.runId)], ['RUNNING', 'RETRYING'])
   })
 })
 

@@ -26,19 +26,27 @@ async function openWatch(t: Parameters<typeof openParts>[0], handler = 'report')
     return run.id
   }
   const codeOf = async (runId: string) => (await store.run(runId))?.error?.code ?? null
-  return { ...parts, store, watch, queue, codeOf, logged: entries }
+  /** Has it look every ten seconds for so long; answers how many runs it marked. */
+  const look = async (milliseconds: number) => {
+    const until = parts.clock.now() + milliseconds
+    let marked = await watch.runOnce(MARK)
+    while (parts.clock.now() < until) {
+      parts.clock.instant = Math.min(parts.clock.now() + 10_000, until)
+      marked += await watch.runOnce(MARK)
+    }
+    return marked
+  }
+  return { ...parts, store, watch, look, queue, codeOf, logged: entries }
 }
 
 test('a run says that no worker has its handler once none has had it for two leases, however long it waited before', async (t) => {
-  const { store, clock, watch, queue, codeOf, logged } = await openWatch(t)
+  const { store, clock, watch, look, queue, codeOf, logged } = await openWatch(t)
   await store.registerInstance(workerOf('ins_a', NOON, 'report', 'other'), { alone: false })
   await store.registerInstance(workerOf('ins_b', NOON + 90_000, 'other'), { alone: false })
   const old = await queue(NOON - 500_000)
-  assert.equal(await watch.runOnce(MARK), 0)
   // Seen at NOON, it counts as living for one and a half leases.
-  clock.instant = NOON + 45_000
-  assert.equal(await watch.runOnce(MARK), 0)
-  clock.instant = NOON + 45_000 + 60_000
+  assert.equal(await look(45_000), 0)
+  assert.equal(await look(60_000), 0)
   const young = await queue(clock.now() - 60_000)
   assert.equal(await watch.runOnce(MARK), 0)
   clock.forward(1)
@@ -53,11 +61,9 @@ test('a run says that no worker has its handler once none has had it for two lea
 })
 
 test('one that has just begun to look marks nothing: workers may be starting like itself', async (t) => {
-  const { store, clock, watch, queue, codeOf } = await openWatch(t)
+  const { store, clock, watch, look, queue, codeOf } = await openWatch(t)
   const run = await queue(NOON - 500_000)
-  assert.equal(await watch.runOnce(MARK), 0)
-  clock.forward(59_999)
-  assert.equal(await watch.runOnce(MARK), 0)
+  assert.equal(await look(59_999), 0)
   await store.registerInstance(workerOf('ins_a', clock.now(), 'report'), { alone: false })
   clock.forward(1)
   assert.equal(await watch.runOnce(MARK), 0)
@@ -65,18 +71,27 @@ test('one that has just begun to look marks nothing: workers may be starting lik
 })
 
 test('many are marked in one round, and what every worker has is left', async (t) => {
-  const { store, clock, watch, queue } = await openWatch(t)
+  const { store, watch, look, queue } = await openWatch(t)
   await store.registerInstance(workerOf('ins_a', NOON + 60_000, 'other'), { alone: false })
-  for (let i = 0; i < 450; i++) await queue(NOON - i)
-  await watch.runOnce(MARK)
-  clock.forward(60_001)
+  await look(60_000)
+  for (let i = 0; i < 450; i++) await queue(NOON - 1 - i)
   assert.equal(await watch.runOnce(MARK), 450)
   assert.equal(await watch.runOnce(MARK), 0)
   const others = await openWatch(t, 'other')
   await others.store.registerInstance(workerOf('ins_a', NOON + 60_000, 'other'), { alone: false })
   const run = await others.queue(NOON - 1)
-  await others.watch.runOnce(MARK)
-  others.clock.forward(60_001)
-  assert.equal(await others.watch.runOnce(MARK), 0)
+  assert.equal(await others.look(60_001), 0)
   assert.equal(await others.codeOf(run), null)
+})
+
+test('when the database was away, no run says so before the workers that live could say that they do', async (t) => {
+  const { store, clock, watch, look, queue, codeOf } = await openWatch(t)
+  await store.registerInstance(workerOf('ins_a', NOON, 'report'), { alone: false })
+  const run = await queue(NOON)
+  assert.equal(await look(20_000), 0)
+  clock.forward(90_000)
+  assert.equal(await watch.runOnce(MARK), 0)
+  await store.beatInstances([{ id: 'ins_a', lastSeenAt: clock.now(), running: 0, skew: null }])
+  assert.equal(await look(40_000), 0)
+  assert.equal(await codeOf(run), null)
 })
