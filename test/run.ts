@@ -23,6 +23,12 @@ Tests on Postgres share an embedded server, or use that of TEST_DATABASE_URL, by
 Ends with the line "N passed, N failed". The exit code is 0 when nothing failed and at least one test ran.`
 
 const root = join(import.meta.dirname, '..')
+
+/**
+ * Where Node keeps what it has compiled. Every file, and every process of the product that one starts, loads the same modules: a process
+ * that need not compile them begins in half the time. An entry holds for the very text of its module, so a change is never overlooked.
+ */
+const COMPILED = join(root, 'node_modules/.cache/compiled')
 const interactive = process.stdout.isTTY === true && process.env.CI === undefined
 
 interface Options {
@@ -145,6 +151,7 @@ async function main(): Promise<number> {
     console.log(files.join('\n'))
     return 0
   }
+  process.env.NODE_COMPILE_CACHE ??= COMPILED
   const stop = new AbortController()
   process.once('SIGINT', () => stop.abort())
   process.once('SIGTERM', () => stop.abort())

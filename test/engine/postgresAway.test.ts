@@ -13,7 +13,8 @@ import { createJob, newJobOf, planRun } from './factories.ts'
 
 // An error that nobody listens for would end this process, and with it the test.
 
-describe('a database that goes away', () => {
+// Side by side: each has a server of its own, and waits for what is away most of the time.
+describe('a database that goes away', { concurrency: 3 }, () => {
   it('killed and started again: verbs say so, nothing that was acknowledged is lost, and everything goes on', async (t) => {
     const { server, a, b } = await openTwo(t)
     const load = startLoad(b.engine.store)

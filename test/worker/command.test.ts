@@ -44,7 +44,8 @@ async function gone(pid: number): Promise<void> {
   }
 }
 
-describe('command targets', () => {
+// Side by side: some wait for the 5 s that a command has left.
+describe('command targets', { concurrency: 4 }, () => {
   it('get the payload on standard input, without a shell between', async () => {
     const attempt = begin(NODE, ['-e', 'process.stdin.pipe(process.stdout); process.stderr.write(process.argv[1])', '$HOME; *'], {
       payload: { a: ['ü', null] },
