@@ -19,6 +19,7 @@ import { Hub } from './stream/hub.ts'
 import { createJobStream } from './stream/jobStream.ts'
 import { createLogStream } from './stream/logStream.ts'
 import { createRunStream } from './stream/runStream.ts'
+import { watchHead } from './stream/watchedHead.ts'
 import { VERSION } from './version.ts'
 import { Presence } from './worker/presence.ts'
 import type { TargetPerformers } from './worker/targets/performers.ts'
@@ -166,10 +167,12 @@ function apiOf({
   engine,
   performers,
 }: Omit<AssemblyDeps, 'instanceId'> & { readonly performers: TargetPerformers }): ApiServices {
-  const { store, bus, clock } = engine
+  const { bus, clock } = engine
+  const { store, onRise } = watchHead(engine.store)
   const hub = new Hub(store, bus, log, STREAM_POLL)
   return {
     store,
+    onRise,
     prisma: engine.prisma,
     lists: engine.lists,
     engineKind: engine.kind,

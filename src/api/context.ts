@@ -4,6 +4,7 @@ import type { Engine } from '../engine/engine.ts'
 import type { JobStream } from '../stream/jobStream.ts'
 import type { LogStream } from '../stream/logStream.ts'
 import type { RunStream } from '../stream/runStream.ts'
+import type { WatchedHead } from '../stream/watchedHead.ts'
 import type { HandlerDescription } from '../worker/handlers/registry.ts'
 import { AnswerSize } from './answerSize.ts'
 import { createLoaders, type Loaders } from './loaders.ts'
@@ -31,6 +32,8 @@ export interface ApiServices {
   readonly stream: RunStream
   readonly logStream: LogStream
   readonly jobStream: JobStream
+  /** Calls back when this process gets to know of more of the stream; answers a function that ends that. */
+  readonly onRise: WatchedHead['onRise']
   readonly now: () => Instant
   /** How long a claim holds without renewal: who tells nothing for longer is taken for dead. */
   readonly lease: Milliseconds
@@ -41,6 +44,8 @@ export interface ApiServices {
 export interface ApiContext extends ApiServices {
   /** Null: no credentials came although they are needed. */
   readonly viewer: Viewer | null
+  /** That of the stream, where it was read before anything else of this operation; null: nobody asks for it. */
+  readonly position: Promise<string> | null
   /** Replaced whenever what they have read may be stale: see `readAnew`. */
   loaders: Loaders
   /** Of this answer: an event of a subscription is one of its own. */
@@ -51,10 +56,15 @@ export interface ApiContext extends ApiServices {
  * The context of one operation. `viewer` null: no credentials came although they are needed.
  * `mayLag`: its lists may be of a moment ago. Not those of a mutation, which show what it did, nor of an event, which show what it tells.
  */
-export function createContext(services: ApiServices, viewer: Viewer | null, mayLag = false): ApiContext {
+export function createContext(
+  services: ApiServices,
+  viewer: Viewer | null,
+  mayLag = false,
+  position: Promise<string> | null = null,
+): ApiContext {
   const { store, prisma } = services
   const lists = mayLag ? services.lists : store
-  return { ...services, lists, viewer, loaders: createLoaders({ store, lists, prisma }), answerSize: new AnswerSize() }
+  return { ...services, lists, viewer, position, loaders: createLoaders({ store, lists, prisma }), answerSize: new AnswerSize() }
 }
 
 /**

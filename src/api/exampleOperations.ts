@@ -200,7 +200,7 @@ query About {
   system { now version engine }
   viewer { name scopes }
   handlers { name description payloadSchema }
-  # Ask for this first, then query, then subscribe with it as "after": nothing falls between.
+  # Ask for this beside what you show, then subscribe with it as "after": nothing falls between.
   streamPosition
 }
 `,

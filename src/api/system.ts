@@ -33,7 +33,8 @@ builder.queryFields((t) => ({
   }),
   streamPosition: t.field({
     type: 'Cursor',
-    description: 'The newest cursor: ask, query, then subscribe with it as `after`, and nothing falls between.',
-    resolve: (_root, _args, { stream }) => stream.position(),
+    description:
+      'The newest cursor, read before all else of its query: ask for it beside what you show, then subscribe with it as `after`, and nothing falls between.',
+    resolve: (_root, _args, { position, stream }) => position ?? stream.position(),
   }),
 }))

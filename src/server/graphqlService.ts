@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { GraphQLSchema } from 'graphql'
-import { type ApiServices, createContext, type Viewer } from '../api/context.ts'
+import { type ApiServices, createContext } from '../api/context.ts'
 import { schema as apiSchema } from '../api/schema.ts'
 import type { Config } from '../config.ts'
 import type { Bus } from '../engine/bus/bus.ts'
@@ -52,10 +52,15 @@ export function createGraphqlService({
 }: GraphqlServiceDeps): GraphqlService {
   const { maxSockets, maxSubscriptions } = config
   const forget = () => answers.forget()
-  const unsubscribe = bus.subscribe(forget)
+  const unsubscribe = [bus.subscribe(forget), services.onRise(forget)]
   addAnswerMetrics(metrics, answers)
-  const contextFor = (viewer: Viewer | null, mayLag: boolean) => createContext(services, viewer, mayLag)
-  const operations = createOperations({ schema, contextFor, log, changed: forget })
+  const operations = createOperations({
+    schema,
+    contextFor: (viewer, mayLag, position) => createContext(services, viewer, mayLag, position),
+    position: () => services.stream.position(),
+    log,
+    changed: forget,
+  })
   const yoga = createYogaHandler({ schema, operations, log })
   const sockets = createSocketServer({ operations, viewer: EVERYBODY, maxOperations: maxSubscriptions, log })
   const streams = createEventStreams({ operations, maxStreams: maxSockets, maxOperations: maxSubscriptions })
@@ -71,7 +76,7 @@ export function createGraphqlService({
       streams.sweep()
     },
     async close(grace) {
-      unsubscribe()
+      for (const end of unsubscribe) end()
       await sockets.close(grace)
     },
   }

@@ -7,7 +7,7 @@ import { isLive, LIVE } from '../stream/liveSource.ts'
 import { createDocuments, type OperationParams, type Prepared } from './documents.ts'
 import { equalityKey } from './equalSubscriptions.ts'
 import { createExecutor } from './execution.ts'
-import { mayLag } from './sharing.ts'
+import { asksForPosition, mayLag } from './sharing.ts'
 
 /** Who asks, and the id under which the log and masked errors speak of it. */
 export interface Caller {
@@ -41,13 +41,15 @@ export interface Operations {
 export interface OperationsDeps {
   readonly schema: GraphQLSchema
   /** What resolvers get: made anew for every operation and every event of a subscription, so that nothing in it grows old. */
-  readonly contextFor: (viewer: Viewer | null, mayLag: boolean) => unknown
+  readonly contextFor: (viewer: Viewer | null, mayLag: boolean, position: Promise<string> | null) => unknown
+  /** The newest position of the stream. */
+  readonly position?: () => Promise<string>
   readonly log: ErrorLog
   /** Called when a mutation has been executed, before it is answered: what was read before it is not to be shown again. */
   readonly changed?: () => void
 }
 
-export function createOperations({ schema, contextFor, log, changed = () => {} }: OperationsDeps): Operations {
+export function createOperations({ schema, contextFor, position, log, changed = () => {} }: OperationsDeps): Operations {
   const documents = createDocuments(schema)
   const execute = createExecutor(schema)
   const groups = new Groups()
@@ -58,7 +60,10 @@ export function createOperations({ schema, contextFor, log, changed = () => {} }
     const extensions = { cost }
     const variables = params.variables ?? {}
     const lagging = mayLag(document, operation)
-    const context = () => contextFor(caller.viewer, lagging)
+    // Before all else that is read: whoever subscribes from there must have been shown what stands before it.
+    const from = operation.operation === 'query' && asksForPosition(document) ? position?.() : undefined
+    await from?.catch(() => {})
+    const context = () => contextFor(caller.viewer, lagging, from ?? null)
     const executed = async (rootValue?: unknown): Promise<ExecutionResult> => {
       const result = await execute({ document, operation, variables, rootValue, context })
       if (result.errors === undefined) return { data: result.data ?? null, extensions }

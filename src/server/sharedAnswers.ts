@@ -21,7 +21,8 @@ export type Outcome<Own> = { readonly kind: 'text'; readonly text: string } | { 
 /**
  * Written answers of queries. Who asks what somebody else is being answered, or was a moment ago, is given the same text; the answer is
  * made once. Every change that is heard of forgets all of them: after a write of this process nobody who asks anew is shown what was before
- * it, after one of another process no longer than its hint takes, or SHARED_FOR where the hint is lost.
+ * it, after one of another process no longer than its hint takes, or SHARED_FOR where the hint is lost; and nobody whom this process has
+ * told of a change, or of the position of one, is shown what was before it.
  */
 export class SharedAnswers {
   readonly #now: () => number

@@ -13,7 +13,12 @@ export const CLOCK_FIELD = 'now'
  * Whether the lists of an operation may be of a moment ago: those of a query that does not ask for the position of the stream beside them.
  */
 export function mayLag(document: DocumentNode, operation: OperationDefinitionNode): boolean {
-  return operation.operation === 'query' && !fieldsOf(document).has(POSITION_FIELD)
+  return operation.operation === 'query' && !asksForPosition(document)
+}
+
+/** Whether an operation may ask for the position to subscribe from. */
+export function asksForPosition(document: DocumentNode): boolean {
+  return fieldsOf(document).has(POSITION_FIELD)
 }
 
 /** Longer questions are rare, and are not compared. */

@@ -65,6 +65,7 @@ export async function openApi(t: TestContext, options: { targetRules?: TargetRul
     stream: createRunStream({ store: engine.store, bus: engine.bus, log, hub, now: clock.now }),
     jobStream: createJobStream({ store: engine.store, bus: engine.bus, log, now: clock.now }),
     logStream: createLogStream({ store: engine.store, bus: engine.bus, hub }),
+    onRise: () => () => {},
     now: clock.now,
     lease: 30_000,
     version: '1.2.3',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { GraphQLInt, GraphQLObjectType, GraphQLSchema } from 'graphql'
+import { GraphQLInt, GraphQLObjectType, GraphQLSchema, GraphQLString } from 'graphql'
 import { createOperations, type Operations } from '../../src/server/operations.ts'
 import { EVERYBODY } from '../../src/server/viewer.ts'
 
@@ -58,6 +58,37 @@ test('lists may be of a moment ago for a query, unless it asks for the position 
   const asked = ['{ one }', '{ one ...p } fragment p on Query { position: streamPosition }', 'mutation { one }', 'subscription { ticks }']
   for (const query of asked) await ask(operations, query)
   assert.deepEqual(lags, [true, false, false, false])
+})
+
+test('the position of the stream is read before all else that a query asks for, and its failure is its field alone', async () => {
+  const reads: string[] = []
+  const position = Promise.withResolvers<string>()
+  const text = { type: GraphQLString }
+  const query = new GraphQLObjectType({
+    name: 'Query',
+    fields: {
+      list: { ...text, resolve: () => void reads.push('list') },
+      streamPosition: { ...text, resolve: (_root, _args, context: { position: Promise<string> }) => context.position },
+    },
+  })
+  const operations = createOperations({
+    schema: new GraphQLSchema({ query }),
+    contextFor: (_viewer, _mayLag, position) => ({ position }),
+    position: () => position.promise.finally(() => reads.push('position')),
+    log: { error: () => {} },
+  })
+  const asked = ask(operations, '{ list streamPosition }')
+  await new Promise(setImmediate)
+  assert.deepEqual(reads, [])
+  position.reject(new Error('away'))
+  const answer = await asked
+  assert.equal(answer.kind, 'result')
+  assert.deepEqual({ ...answer.result.data }, { list: null, streamPosition: null })
+  assert.deepEqual(
+    answer.result.errors?.map(({ path }) => path),
+    [['streamPosition']],
+  )
+  assert.equal(reads[0], 'position')
 })
 
 async function ask(operations: Operations, query: string): ReturnType<Operations['run']> {

@@ -9,7 +9,7 @@ import { CLOCK_FIELD, POSITION_FIELD, sharedQuestion } from '../../src/server/sh
 import { EVERYBODY } from '../../src/server/viewer.ts'
 import { allRuns, createJob, planRun } from '../engine/factories.ts'
 import { openPostgresDatabase } from '../engine/openPostgres.ts'
-import { ask } from '../support/graphqlClient.ts'
+import { ask, subscribeWs } from '../support/graphqlClient.ts'
 import { startTestServer } from './testServer.ts'
 
 /** Answers by a clock that stands, and makers that count how often they are asked. */
@@ -136,6 +136,31 @@ describe('queries over HTTP', () => {
       bus.publish(hint)
       assert.notEqual(await random(), before, hint.kind)
     }
+  })
+
+  it('show nobody what was before a change that he was told of, though no hint of it was heard', async (t) => {
+    const { url, store, random } = await start(t)
+    const { events, close } = await subscribeWs<{ runs: { run: string | null } }>(`${url}/graphql`, 'subscription { runs { cursor run } }')
+    await events.first('a checkpoint', () => true)
+    const before = await random()
+    // The hub hears of it, by a poll as it were; the answers do not.
+    store.commit([{ id: 'run_1' }])
+    await events.first('the change', ({ runs }) => runs.run === 'run_1')
+    assert.notEqual(await random(), before)
+    await close()
+  })
+
+  it('show nobody what was before a position that he was told, and share on where it stands', async (t) => {
+    const { store, random } = await start(t)
+    const before = await random()
+    const position = await random('{ streamPosition }')
+    assert.equal(await random(), before)
+    store.commit([{ id: 'run_1' }], { hint: false })
+    assert.notEqual(await random('{ streamPosition  }'), position)
+    const after = await random()
+    assert.notEqual(after, before)
+    await random('{ streamPosition   }')
+    assert.equal(await random(), after)
   })
 
   it('share none where they differ, ask for the clock or fail', async (t) => {

@@ -8,8 +8,10 @@ import { createLog, type Log } from '../../src/log.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { createGraphqlService, type GraphqlServiceDeps } from '../../src/server/graphqlService.ts'
 import { createServer, type Server, type ServerDeps } from '../../src/server/server.ts'
-import type { RunEvent, RunStream } from '../../src/stream/runStream.ts'
-import { ChangeStore, EVERYTHING, streamOf } from '../stream/changeStore.ts'
+import type { Store } from '../../src/engine/store/store.ts'
+import { createRunStream, type RunEvent, type RunStream } from '../../src/stream/runStream.ts'
+import { watchHead } from '../../src/stream/watchedHead.ts'
+import { ChangeStore, EVERYTHING } from '../stream/changeStore.ts'
 
 const string = { type: GraphQLString }
 const must = <T extends typeof GraphQLInt | typeof GraphQLString>(type: T): { type: GraphQLNonNull<T> } => ({
@@ -53,6 +55,7 @@ export const testSchema = new GraphQLSchema({
       slow: { ...string, resolve: () => new Promise((resolve) => setTimeout(resolve, 300, 'done')) },
       random: { type: GraphQLFloat, args: { of: { type: GraphQLInt } }, resolve: () => Math.random() },
       now: { type: GraphQLFloat, resolve: () => Math.random() },
+      streamPosition: { ...string, resolve: (_root, _args, { position }: ApiContext) => position },
     },
   }),
   mutation: new GraphQLObjectType({ name: 'Mutation', fields: { bump: { type: GraphQLInt, resolve: () => 1 } } }),
@@ -134,7 +137,8 @@ export async function startTestServer(
   }: Partial<ServerDeps & Pick<GraphqlServiceDeps, 'schema' | 'answers'> & { readonly starting: boolean }> = {},
 ): Promise<TestServer> {
   const store = new ChangeStore()
-  const stream = streamOf(store)
+  const watched = watchHead(portOf(store))
+  const stream = createRunStream({ store: watched.store, bus: store.bus, log: { error: () => {} }, pollInterval: 60_000 })
   const logged: string[] = []
   const log: Log = createLog(
     { logLevel: 'error', logFormat: 'json' },
@@ -164,7 +168,7 @@ export async function startTestServer(
     grace: 500,
     ...deps,
   })
-  const services = { stream, store, now: Date.now } as unknown as ApiServices
+  const services = { stream, store, onRise: watched.onRise, now: Date.now } as unknown as ApiServices
   const serve = (): void => server.serve(createGraphqlService({ config, log, services, bus, metrics, schema, ...(answers && { answers }) }))
   if (config.roles.includes('api') && !starting) serve()
   await server.start()
@@ -179,6 +183,19 @@ export async function startTestServer(
     serve,
     [Symbol.asyncDispose]: () => server.stop(),
   }
+}
+
+/** The store as its port has it: an object of functions. */
+function portOf(store: ChangeStore): Store {
+  const port: Partial<Store> = {
+    databaseId: store.databaseId,
+    streamHead: () => store.streamHead(),
+    streamGiven: () => store.streamGiven(),
+    streamFloor: () => store.streamFloor(),
+    runChanges: (query) => store.runChanges(query),
+    jobRows: (ids) => store.jobRows(ids),
+  }
+  return port as Store
 }
 
 export interface Reply {
