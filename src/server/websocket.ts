@@ -39,6 +39,10 @@ interface Extra {
   /** Operations being worked on, also those whose client has already said that it is no longer interested. */
   running: number
   operations: number
+  /** Ids of operations that graphql-ws is not done with, whatever their client has said since. */
+  readonly busy: Set<string>
+  /** That of the operation which the message being handled has begun. */
+  begun: string | null
 }
 
 type Ctx = Context<Record<string, unknown> | undefined, Extra>
@@ -83,6 +87,15 @@ export function createSocketServer({ operations, viewer, maxOperations, log }: S
    */
   async function subscribe(ctx: Ctx, id: string, params: OperationParams): Promise<readonly GraphQLError[] | Prepared> {
     const { extra } = ctx
+    // graphql-ws knows operations by their ids alone: it would send the results of the older under the id of the newer, and forget the newer,
+    // which nobody could end then.
+    if (extra.busy.has(id)) {
+      return [
+        apiError('BAD_USER_INPUT', `The operation ${JSON.stringify(id.slice(0, 100))} is still under way; give each an id of its own.`),
+      ]
+    }
+    extra.busy.add(id)
+    extra.begun = id
     if (Math.max(Object.keys(ctx.subscriptions).length, extra.running + 1) > maxOperations) {
       return [
         apiError(
@@ -118,7 +131,7 @@ export function createSocketServer({ operations, viewer, maxOperations, log }: S
     const tracked: Tracked = { bucket: next++ % SWEEPS_A_ROUND, silentRounds: 0 }
     sockets.set(socket, tracked)
     const line = new SocketLine(socket, connection)
-    const extra: Extra = { id: randomUUID(), line, running: 0, operations: 0 }
+    const extra: Extra = { id: randomUUID(), line, running: 0, operations: 0, busy: new Set(), begun: null }
     const closed = protocol.opened(
       {
         protocol: socket.protocol,
@@ -128,12 +141,21 @@ export function createSocketServer({ operations, viewer, maxOperations, log }: S
           socket.on('message', (data: Buffer) => {
             tracked.silentRounds = 0
             if (data.length > MAX_BODY) refuseLarge(socket, line, data)
-            else handle(data.toString('utf8')).catch((error: unknown) => failed(socket, error))
+            else void handled(handle, data.toString('utf8'))
           })
         },
       },
       extra,
     )
+    /** Never rejects. */
+    async function handled(handle: (message: string) => Promise<void>, message: string): Promise<void> {
+      extra.begun = null
+      const done = handle(message)
+      // An operation has begun before anything was waited for.
+      const { begun } = extra
+      await done.catch((error: unknown) => failed(socket, error))
+      if (begun !== null) extra.busy.delete(begun)
+    }
     socket.on('pong', () => {
       tracked.silentRounds = 0
     })

@@ -72,6 +72,26 @@ describe('GraphQL over WebSocket', () => {
     await server[Symbol.asyncDispose]()
   })
 
+  test('an id stands for one operation, also while one that was completed is still worked on', async () => {
+    const open = openTicks.count
+    const socket = await raw().acknowledged()
+    socket.subscribe('a', '{ slow }')
+    socket.send({ id: 'a', type: 'complete' })
+    socket.subscribe('a', 'subscription { ticks(to: 0) }')
+    const { message, extensions } = await socket.error('a')
+    assert.match(message, /"a" is still under way/)
+    assert.equal(extensions.code, 'BAD_USER_INPUT')
+    socket.subscribe('b', '{ slow }')
+    assert.deepEqual(await socket.next(), { id: 'b', type: 'next', payload: { data: { slow: 'done' }, extensions: { cost: 0 } } })
+    assert.deepEqual(await socket.next(), { id: 'b', type: 'complete' })
+    socket.subscribe('a', 'subscription { ticks(to: 0) }')
+    socket.subscribe('b', '{ hello }')
+    assert.deepEqual([(await socket.next()).id, openTicks.count], ['b', open + 1])
+    socket.socket.close()
+    await socket.closed
+    while (openTicks.count > open) await new Promise(setImmediate)
+  })
+
   async function all(query: string): Promise<unknown[]> {
     const results: unknown[] = []
     for await (const result of client.iterate({ query })) results.push(result)
