@@ -9,7 +9,7 @@ import { isDatabaseAway } from './store/postgres/availability.ts'
 
 export const POSTGRES_MIGRATIONS = fileURLToPath(new URL('../../prisma/migrations/postgresql', import.meta.url))
 
-/** One process at a time, of all that start on a database. In the key space of two numbers, away from the locks of the store. */
+/** One process at a time, of all that start on a database. In the key space of two numbers; removals (sweeping.ts) have others there. */
 const LOCK = '337, 1'
 /** A migration that has to wait longer for others' rows gives way: everybody who comes after it would wait behind it. */
 const LOCK_TIMEOUT = '10s'

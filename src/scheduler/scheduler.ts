@@ -17,8 +17,11 @@ import { type Definition, Definitions } from './definitions.ts'
  * loop for some milliseconds. After a stop a single job may have a thousand instants to catch up with; those of one job stay together.
  */
 const BATCH = 500
-/** Longest sleep. Clocks jump and hints get lost; and Node turns a wait of 2^31 ms or more into 1 ms. */
-const LONGEST_SLEEP: Milliseconds = MINUTE
+/**
+ * Longest sleep. Clocks jump, and hints get lost with the process that would have sent them: what is due comes so late then, and must be on
+ * time all the same.
+ */
+const LONGEST_SLEEP: Milliseconds = 5 * SECOND
 /** A job that cannot be planned is looked at again so much later, so that it holds up nobody. */
 const QUARANTINE: Milliseconds = MINUTE
 const FIRST_BACKOFF: Milliseconds = 100
@@ -35,7 +38,7 @@ export interface SchedulerDeps {
 /**
  * Decides what shall run, and when to look again. The loop only adds sleep and patience to `tick()`:
  *
- *   tick until nothing is due → sleep until the earliest wakeAt (or a hint, or a minute) → tick …
+ *   tick until nothing is due → sleep until the earliest wakeAt (or a hint, or some seconds) → tick …
  */
 export class Scheduler implements Service {
   readonly name = 'scheduler'
@@ -81,8 +84,9 @@ export class Scheduler implements Service {
   /** One round: plans up to a batch of due jobs. Answers how many were due. */
   async tick(): Promise<number> {
     const { store, now } = this.#deps
-    // Before the pauses of the whole scheduling are read: one that is written after that begins after this moment (or at it, which
-    // fires), so that it concerns nothing that is decided here.
+    // Before the pauses of the whole scheduling are read: one that this process writes after that begins after this moment (or at it,
+    // which fires), so that it concerns nothing that is decided here. One of another process may have begun a few milliseconds before, while
+    // it was being written: what fires in these had not been told of it.
     const moment = now()
     const positions = await store.duePositions(moment, BATCH)
     if (positions.length === 0) return 0
@@ -166,7 +170,7 @@ export class Scheduler implements Service {
     this.#wake()
   }
 
-  /** Sleeps until an instant of the wall clock, a hint, or a minute has passed; the caller looks at the clock again. */
+  /** Sleeps until an instant of the wall clock, a hint, or some seconds have passed; the caller looks at the clock again. */
   #sleepUntil(instant: Instant): Promise<void> {
     const delay = Math.min(Math.max(instant - this.#deps.now(), 0), LONGEST_SLEEP)
     // A hint that came between the look and the sleep would otherwise be slept through.

@@ -36,6 +36,12 @@ describe('hints for other processes', () => {
       ],
     )
     assert.deepEqual(gathered(), [])
+    const some = new Gathered()
+    assert.equal(some.isEmpty, true)
+    some.add({ kind: 'logs', runIds: null })
+    assert.equal(some.isEmpty, false)
+    some.take()
+    assert.equal(some.isEmpty, true)
     assert.deepEqual(gathered({ kind: 'jobs', wakeAt: null }), [{ kind: 'jobs', wakeAt: null }])
     assert.deepEqual(gathered({ kind: 'changes', upTo: null }, { kind: 'changes', upTo: 3 }), [{ kind: 'changes', upTo: 3 }])
   })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { Batcher } from '../../src/engine/store/postgres/batcher.ts'
 import { SharedReads } from '../../src/engine/store/postgres/sharedReads.ts'
 
 /** Reads that end by hand; `sent` names those that have begun, in order. */
@@ -51,5 +52,55 @@ describe('reads that are asked for alike at once', () => {
     await turn()
     ends[1]!.resolve('went on')
     assert.equal(await next, 'went on')
+  })
+
+  it('throw to those who asked, and keep no lane', async () => {
+    const shared = new SharedReads(1)
+    const failing = () => {
+      throw new Error('at once')
+    }
+    await assert.rejects(shared.read('a', failing), /at once/)
+    assert.equal(await shared.read('b', async () => 'went on'), 'went on')
+  })
+
+  it('wait no longer for their turn than a statement may take', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    const { sent, ends, ask, turn } = byHand(1)
+    const under = ask('a')
+    await turn()
+    const waiting = [ask('b'), ask('b')]
+    t.mock.timers.tick(30_000)
+    for (const each of waiting) await assert.rejects(each, { code: 'UNAVAILABLE' })
+    ends[0]!.resolve('late')
+    assert.equal(await under, 'late')
+    await turn()
+    assert.deepEqual(sent, ['a'])
+  })
+})
+
+describe('calls that share transactions', () => {
+  it('wait no longer for their turn than a statement may take, and are not performed when they were given up', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    const performed: (readonly string[])[] = []
+    const end = Promise.withResolvers<void>()
+    const batcher = new Batcher<string, string>({
+      most: 10,
+      lanes: 1,
+      async perform(calls) {
+        performed.push(calls)
+        await end.promise
+        return calls
+      },
+    })
+    const under = batcher.add('a')
+    await new Promise<void>((resolve) => setImmediate(resolve))
+    const early = batcher.add('b')
+    t.mock.timers.tick(20_000)
+    const late = batcher.add('c')
+    t.mock.timers.tick(10_000)
+    await assert.rejects(early, { code: 'UNAVAILABLE' })
+    end.resolve()
+    assert.deepEqual(await Promise.all([under, late]), ['a', 'c'])
+    assert.deepEqual(performed, [['a'], ['c']])
   })
 })

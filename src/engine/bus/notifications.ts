@@ -44,6 +44,11 @@ export class Gathered {
     }
   }
 
+  get isEmpty(): boolean {
+    const named = this.#cancels.size > 0 || this.#logs === null || this.#logs.size > 0
+    return this.#changes === undefined && this.#wakeAt === undefined && !this.#runs && !named
+  }
+
   /** Takes what was gathered. */
   take(): readonly Hint[] {
     const hints: Hint[] = []

@@ -34,23 +34,21 @@ export class Planners {
   }
 
   heard(id: string, plans: boolean): void {
+    // One that was never heard of comes after some that never will be again: a process that does not ask for its share forgets them too.
+    if (!this.#heard.has(id)) this.#forgetSilent()
     if (plans) this.#heard.set(id, this.#elapsed())
     else this.#heard.delete(id)
   }
 
   /** This process's share of the jobs: its place among them all, by id. */
   get share(): Share {
+    this.#forgetSilent()
+    const others = [...this.#heard.keys()]
+    return { rank: others.filter((id) => id < this.#self).length, of: others.length + 1 }
+  }
+
+  #forgetSilent(): void {
     const now = this.#elapsed()
-    let rank = 0
-    let of = 1
-    for (const [id, at] of this.#heard) {
-      if (now - at > SILENCE) {
-        this.#heard.delete(id)
-        continue
-      }
-      of++
-      if (id < this.#self) rank++
-    }
-    return { rank, of }
+    for (const [id, at] of this.#heard) if (now - at > SILENCE) this.#heard.delete(id)
   }
 }

@@ -168,6 +168,8 @@ class Notifications implements PostgresBus {
       this.#waiting = undefined
       this.#sending = this.#send().finally(() => {
         this.#sending = null
+        // Told between the last look of that and this moment.
+        if (!this.#gathered.isEmpty) this.#sendSoon()
       })
     }, GATHER)
   }

@@ -76,11 +76,13 @@ export class Doorbell {
     const pool = this.#options.openPool(AT_ONCE)
     const runner = this.#runner(pool, events)
     const ended = runner.then(({ promise }) => promise)
+    const over = new AbortController()
     try {
-      return await Promise.race([ended, troubled, aborted(signal)])
+      return await Promise.race([ended, troubled, aborted(signal, over.signal)])
     } catch (error) {
       return error
     } finally {
+      over.abort()
       // All that it still says is about a database that is known to be away, or about its end.
       events.emit('put away')
       await Promise.race([runner.then((it) => it.stop()).catch(() => {}), sleep(STOP_WITHIN, undefined, { ref: false })])
@@ -137,9 +139,10 @@ function runIdsOf(payload: unknown): readonly string[] {
   return Array.isArray(runIds) ? runIds : []
 }
 
-function aborted(signal: AbortSignal): Promise<null> {
+/** Listens no longer than until `over`: a signal that is never given would keep everybody who ever waited for it. */
+function aborted(signal: AbortSignal, over: AbortSignal): Promise<null> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve(null)
-    else signal.addEventListener('abort', () => resolve(null), { once: true })
+    else signal.addEventListener('abort', () => resolve(null), { once: true, signal: over })
   })
 }

@@ -1,7 +1,9 @@
 import { isDatabaseAway } from './availability.ts'
+import { giveUpLater } from './patience.ts'
 
 interface Waiting<Call, Answer> {
   readonly call: Call
+  readonly turnHasCome: () => void
   readonly resolve: (answer: Answer) => void
   readonly reject: (error: unknown) => void
 }
@@ -22,6 +24,7 @@ export interface BatcherOptions<Call, Answer> {
  * is not the database's makes a batch be performed again one by one, so that it is answered to its caller alone.
  *
  *   add → waiting ─ setImmediate, or the end of a batch, while a lane is free → perform → answers
+ *               └── for too long ──→ StoreUnavailable
  */
 export class Batcher<Call, Answer> {
   readonly #options: BatcherOptions<Call, Answer>
@@ -35,7 +38,12 @@ export class Batcher<Call, Answer> {
 
   add(call: Call): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ call, resolve, reject })
+      const turnHasCome = giveUpLater((error) => {
+        this.#waiting.splice(this.#waiting.indexOf(waiting), 1)
+        reject(error)
+      })
+      const waiting = { call, turnHasCome, resolve, reject }
+      this.#waiting.push(waiting)
       if (this.#scheduled || this.#underWay >= this.#options.lanes) return
       this.#scheduled = true
       setImmediate(() => {
@@ -63,6 +71,7 @@ export class Batcher<Call, Answer> {
       taken.push(this.#waiting.shift()!)
       calls.push(next.call)
     }
+    for (const { turnHasCome } of taken) turnHasCome()
     return taken
   }
 

@@ -143,10 +143,13 @@ export function cutOff(client: pg.ClientBase): void {
 export const BY_INDEX =
   'SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off; SET jit = off'
 
-/** Settings of the session by statement, not by start parameters: poolers between refuse those they do not know. */
+/**
+ * Settings of the session by statement, not by start parameters: poolers between refuse those they do not know. The isolation, too, may be
+ * another by default, of the user or the database: what is read under a lock must be as new as the lock.
+ */
 export async function prepareSession(client: pg.ClientBase, readOnly = false): Promise<void> {
   await client.query(
     `SET TIME ZONE 'UTC'; SET DateStyle = 'ISO'; SET statement_timeout = ${STATEMENT_TIMEOUT}; SET lock_timeout = ${LOCK_TIMEOUT};
-     SET idle_in_transaction_session_timeout = ${IDLE_IN_TRANSACTION_TIMEOUT}; SET default_transaction_read_only = ${readOnly ? 'on' : 'off'}`,
+     SET idle_in_transaction_session_timeout = ${IDLE_IN_TRANSACTION_TIMEOUT}; SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = ${readOnly ? 'on' : 'off'}`,
   )
 }

@@ -1,4 +1,7 @@
+import { giveUpLater } from './patience.ts'
+
 interface Waiting {
+  readonly turnHasCome: () => void
   readonly read: () => Promise<unknown>
   readonly answer: PromiseWithResolvers<unknown>
 }
@@ -8,6 +11,7 @@ interface Waiting {
  * asked, so it shows all that was committed before. The more ask at once, the more of them one statement answers.
  *
  *   read → waiting ─ setImmediate, or the end of a read, while a lane is free → sent → answers
+ *                └── for too long ──→ StoreUnavailable
  */
 export class SharedReads {
   readonly #lanes: number
@@ -25,7 +29,11 @@ export class SharedReads {
     const known = this.#waiting.get(question)
     if (known !== undefined) return known.answer.promise as Promise<T>
     const answer = Promise.withResolvers<unknown>()
-    this.#waiting.set(question, { read, answer })
+    const turnHasCome = giveUpLater((error) => {
+      this.#waiting.delete(question)
+      answer.reject(error)
+    })
+    this.#waiting.set(question, { read, answer, turnHasCome })
     if (!this.#scheduled && this.#underWay < this.#lanes) {
       this.#scheduled = true
       setImmediate(() => {
@@ -37,15 +45,17 @@ export class SharedReads {
   }
 
   #fill(): void {
-    for (const [question, { read, answer }] of this.#waiting) {
+    for (const [question, { read, answer, turnHasCome }] of this.#waiting) {
       if (this.#underWay >= this.#lanes) return
+      turnHasCome()
       this.#waiting.delete(question)
       this.#underWay++
       const ended = () => {
         this.#underWay--
         this.#fill()
       }
-      read().then(answer.resolve, answer.reject).then(ended)
+      // One that throws at once is answered like one that rejects.
+      new Promise((resolve) => resolve(read())).then(answer.resolve, answer.reject).then(ended)
     }
   }
 }

@@ -1,7 +1,7 @@
 import type { Tx } from './database.ts'
 
-/** Kinds of removal that one process at a time does. */
-const KINDS = { events: 1, deletedJobs: 2 } as const
+/** Kinds of removal that one process at a time does. 1 is the lock of migrations. */
+const KINDS = { events: 2, deletedJobs: 3 } as const
 
 const TRY = 'SELECT pg_try_advisory_xact_lock($1, $2) AS free'
 /** The first of two numbers: keys of two do not meet those of one, which the stream and concurrency keys have. */
