@@ -1,7 +1,7 @@
 import type { Instant, Milliseconds } from '../domain/instant.ts'
 import type { Bus } from '../engine/bus/bus.ts'
 import type { Consumer, Queue } from '../engine/queue/queue.ts'
-import type { BegunAttempt, Store } from '../engine/store/store.ts'
+import { type BegunAttempt, renewalInterval, type Store } from '../engine/store/store.ts'
 import type { Log } from '../log.ts'
 import type { Service } from '../services.ts'
 import { type Execution, execute, type Performers } from './execute.ts'
@@ -106,8 +106,19 @@ export class Worker implements Service, Consumer {
     for (const attempt of attempts) this.#perform(attempt)
   }
 
-  /** Prolongs the claims on what is under way, and hears of cancels that no hint brought. Run every third of the lease. */
+  /**
+   * Prolongs the claims on what is under way, and hears of cancels that no hint brought. Run every third of the lease. Where the database
+   * took so long to answer that little is left of what it prolonged, at once once more.
+   */
   async renewLeases(): Promise<void> {
+    const { leaseNow, lease } = this.#deps
+    for (let asked = Number.NEGATIVE_INFINITY; leaseNow() - asked > renewalInterval(lease); ) {
+      asked = leaseNow()
+      await this.#renewOnce()
+    }
+  }
+
+  async #renewOnce(): Promise<void> {
     const executions = [...this.#executions]
     if (executions.length === 0) return
     const answers = await this.#deps.store.renewLeases(

@@ -41,10 +41,17 @@ describe('a transaction on Postgres', () => {
     assert.equal(committed.length, 2)
     assert.equal(met, 3)
   })
+
+  it('reads what is newest under the locks that it took, whatever the server does unless told', async (t) => {
+    const { db } = await openDatabase(t, '?options=-c%20default_transaction_isolation=serializable')
+    const isolation = await db.transaction((tx) => tx.rows('SHOW transaction_isolation'))
+    assert.deepEqual(isolation, [{ transaction_isolation: 'read committed' }])
+  })
 })
 
-async function openDatabase(t: TestContext) {
-  const { url, drop } = await createPostgresDatabase()
+async function openDatabase(t: TestContext, options = '') {
+  const { url: plain, drop } = await createPostgresDatabase()
+  const url = plain + options
   const pool = openPool({ url, applicationName: 'orrery:ins_test', log: keepingLog().log })
   t.after(async () => {
     await closePool(pool)

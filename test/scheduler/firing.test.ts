@@ -272,38 +272,6 @@ describe('ending', () => {
   })
 })
 
-describe('a hint that was lost', () => {
-  it('costs some seconds: the scheduler looks by itself', async (t) => {
-    const parts = await openParts(t)
-    const { store } = parts.engine
-    const asleep = Promise.withResolvers<void>()
-    const nextWakeAt = async () => {
-      const next = await store.nextWakeAt()
-      // It sleeps in the turn after it was answered.
-      setImmediate(() => asleep.resolve())
-      return next
-    }
-    const { log } = keepingLog()
-    const scheduler = new Scheduler({
-      store: { ...store, nextWakeAt },
-      bus: { ...parts.engine.bus, subscribe: () => () => {} },
-      log: log as never,
-      now: parts.clock.now,
-      randomBytes: (bytes) => randomFillSync(bytes),
-    })
-    t.mock.timers.enable({ apis: ['setTimeout'] })
-    await scheduler.start()
-    await asleep.promise
-    const id = await parts.create({ schedule: { interval: { every: 1_000 } }, target: { handler: { handler: 'noop' } } })
-    const planned = new Promise<void>((resolve) => parts.engine.bus.subscribe(({ kind }) => kind === 'runs' && resolve()))
-    parts.clock.forward(5_000)
-    t.mock.timers.tick(5_000)
-    await planned
-    await scheduler.stop()
-    assert.equal((await runsOf(parts, id)).length, 1)
-  })
-})
-
 describe('a database that was away', () => {
   it('leaves attempts to workers that could not renew them meanwhile, and takes those that nobody renews after it', async (t) => {
     const parts = await openParts(t)

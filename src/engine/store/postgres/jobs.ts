@@ -1,13 +1,14 @@
 import type { Instant } from '../../../domain/instant.ts'
-import type { Job, Position } from '../../../domain/job.ts'
+import type { Job } from '../../../domain/job.ts'
 import type { Revision } from '../../../domain/schedule.ts'
 import { searchTextOf } from '../../../domain/searchText.ts'
 import { earlier } from '../effects.ts'
 import type { CreateResult, NewJob, Store } from '../store.ts'
 import { Batcher } from './batcher.ts'
-import { columns, instant, instantText, integer, text, textArray, truth } from './columns.ts'
+import { columns, instant, instantText, integer, text, textArray } from './columns.ts'
 import type { Database, Session, Tx } from './database.ts'
 import { writeEvents } from './jobChanges.ts'
+import { POSITION } from './locks.ts'
 
 const JOB = columns<Job>({
   id: text((job) => job.id),
@@ -39,20 +40,6 @@ const REVISION = columns<Revision & { readonly jobId: string }>({
   from: instant((r) => r.from),
   until: instant((r) => r.until),
 })
-const POSITION = columns<Position>({
-  jobId: text((p) => p.jobId),
-  version: integer((p) => p.version),
-  plannedUntil: instant((p) => p.plannedUntil),
-  wakeAt: instant((p) => p.wakeAt),
-  nextRunAt: instant((p) => p.nextRunAt),
-  scheduledRuns: integer((p) => p.scheduledRuns),
-  activeRuns: integer((p) => p.activeRuns),
-  trailingVerdictId: text((p) => p.trailingVerdictId),
-  failuresInRow: integer((p) => p.failuresInRow),
-  completed: truth((p) => p.completed),
-  lastRunId: text((p) => p.lastRunId),
-})
-
 /** An open revision of a job that ends. */
 export interface RevisionEnd {
   readonly jobId: string

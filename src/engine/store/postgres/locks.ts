@@ -1,6 +1,7 @@
 import type { Instant } from '../../../domain/instant.ts'
+import type { Position } from '../../../domain/job.ts'
 import type { RunStatus } from '../../../domain/run.ts'
-import { columns, instant, integer, text, textArray, truth } from './columns.ts'
+import { type Columns, columns, instant, integer, text, textArray, truth } from './columns.ts'
 import type { Tx } from './database.ts'
 
 // The locks of a transaction, in the order in which every transaction takes them, so that none ever waits for one that waits for it:
@@ -24,29 +25,34 @@ export interface HeldPosition {
   lastRunAt: Instant | null
 }
 
-const POSITION = columns<HeldPosition>({
-  jobId: text((p) => p.jobId),
-  version: integer((p) => p.version),
-  plannedUntil: instant((p) => p.plannedUntil),
-  wakeAt: instant((p) => p.wakeAt),
-  nextRunAt: instant((p) => p.nextRunAt),
-  scheduledRuns: integer((p) => p.scheduledRuns),
-  activeRuns: integer((p) => p.activeRuns),
-  trailingVerdictId: text((p) => p.trailingVerdictId),
-  failuresInRow: integer((p) => p.failuresInRow),
-  completed: truth((p) => p.completed),
-  lastRunId: text((p) => p.lastRunId),
+const PLANNED = {
+  jobId: text((p: Position) => p.jobId),
+  version: integer((p: Position) => p.version),
+  plannedUntil: instant((p: Position) => p.plannedUntil),
+  wakeAt: instant((p: Position) => p.wakeAt),
+  nextRunAt: instant((p: Position) => p.nextRunAt),
+  scheduledRuns: integer((p: Position) => p.scheduledRuns),
+  activeRuns: integer((p: Position) => p.activeRuns),
+  trailingVerdictId: text((p: Position) => p.trailingVerdictId),
+  failuresInRow: integer((p: Position) => p.failuresInRow),
+  completed: truth((p: Position) => p.completed),
+  lastRunId: text((p: Position) => p.lastRunId),
+}
+/** A position as planning and new jobs know it: all but what lists show of the last run. */
+export const POSITION: Columns<Position> = columns<Position>(PLANNED)
+const HELD = columns<HeldPosition>({
+  ...PLANNED,
   lastRunStatus: text((p) => p.lastRunStatus),
   lastRunAt: instant((p) => p.lastRunAt),
 })
 
-const HOLD_POSITIONS = `SELECT ${POSITION.names} FROM "JobPosition" WHERE "jobId" = ANY($1::text[]) ORDER BY "jobId" FOR UPDATE`
-const HOLD_POSITIONS_OF_RUNS = `SELECT ${POSITION.names} FROM "JobPosition"
+const HOLD_POSITIONS = `SELECT ${HELD.names} FROM "JobPosition" WHERE "jobId" = ANY($1::text[]) ORDER BY "jobId" FOR UPDATE`
+const HOLD_POSITIONS_OF_RUNS = `SELECT ${HELD.names} FROM "JobPosition"
   WHERE "jobId" = ANY(ARRAY(SELECT "jobId" FROM "Run" WHERE id = ANY($1::text[]))) ORDER BY "jobId" FOR UPDATE`
 const WRITE_POSITIONS = `UPDATE "JobPosition" p SET version = v.version, "plannedUntil" = v."plannedUntil", "wakeAt" = v."wakeAt", "nextRunAt" = v."nextRunAt",
     "scheduledRuns" = v."scheduledRuns", "activeRuns" = v."activeRuns", "trailingVerdictId" = v."trailingVerdictId", "failuresInRow" = v."failuresInRow",
     completed = v.completed, "lastRunId" = v."lastRunId", "lastRunStatus" = v."lastRunStatus", "lastRunAt" = v."lastRunAt"
-  FROM ${POSITION.table('v')} WHERE p."jobId" = v."jobId"`
+  FROM ${HELD.table('v')} WHERE p."jobId" = v."jobId"`
 const HOLD_KEYS =
   'SELECT pg_advisory_xact_lock(key) FROM (SELECT DISTINCT hashtextextended(k, 0) AS key FROM unnest($1::text[]) AS k ORDER BY 1) keys'
 
@@ -62,7 +68,7 @@ export async function holdJobsOfRuns(tx: Tx, runIds: readonly string[]): Promise
 
 /** Writes what became of positions that are held. */
 export async function writePositions(tx: Tx, positions: readonly HeldPosition[]): Promise<void> {
-  if (positions.length > 0) await tx.write(WRITE_POSITIONS, POSITION.values(positions))
+  if (positions.length > 0) await tx.write(WRITE_POSITIONS, HELD.values(positions))
 }
 
 /** Holds concurrency keys until the end of the transaction: whoever gives or frees a slot of theirs does. All of a transaction at once. */
