@@ -44,6 +44,17 @@ describe('shares of the jobs among schedulers', () => {
     )
   })
 
+  it('come first also where jobs of others are taken over: nobody does the work of another before its own', async (t) => {
+    const { sharesOf } = await openJobs(t, 300)
+    const { shares } = sharesOf({ rank: 0, of: 2 })
+    const own = (await shares.duePositions(NOON, 1_000)).map(({ jobId }) => jobId)
+    assert.equal((await shares.duePositions(NOON + LATE, 1_000)).length, 300)
+    const jobs = async (limit: number) => (await shares.duePositions(NOON, limit)).map(({ jobId }) => jobId)
+    assert.deepEqual(await jobs(own.length), own)
+    assert.deepEqual((await jobs(own.length + 10)).slice(0, own.length), own)
+    assert.equal((await jobs(1_000)).length, 300)
+  })
+
   it('wake a scheduler for its first job, or when the first of all is late', async (t) => {
     const { store, sharesOf } = await openJobs(t, 0)
     assert.equal(await sharesOf({ rank: 0, of: 2 }).shares.nextWakeAt(), null)

@@ -6,7 +6,7 @@ import { instantText } from './columns.ts'
 
 /** A job of another scheduler's share is planned by this one when it is so late. */
 const PATIENCE: Milliseconds = 750
-/** Whoever had to plan a job of another's plans all jobs for so long: the other one is busy, frozen or dead. */
+/** Whoever had to plan a job of another's plans others' as soon as they are due for so long: the other one is busy, frozen or dead. */
 const TAKEOVER: Milliseconds = 10 * SECOND
 /** Where it has to again soon after, it is for longer. */
 const LONGEST_TAKEOVER: Milliseconds = MINUTE
@@ -34,7 +34,10 @@ export const NEXT_OWN = `SELECT "wakeAt" AS at FROM "JobPosition" WHERE ${OWN} A
  * same instants and throw half of it away, each takes its own share first and others' only when they are late. Who is there is a guess
  * that may be wrong: then jobs are planned twice for a while, or a little late, and nothing else happens.
  *
- *   own share ─ a job of others' is late → all jobs, for ten seconds since the last one → own share
+ *   own share ─ a job of others' is late → others' too, for ten seconds since the last one → own share
+ *
+ * The own share comes first in either case: where there is more to do than all of them can, jobs of everybody's are late, and none of
+ * them shall do the work of another beside its own. Of one that is dead nothing is heard any more, and then its share is somebody's own.
  */
 export class Shares implements Pick<Store, 'duePositions' | 'nextWakeAt'> {
   readonly #db: Database
@@ -52,12 +55,13 @@ export class Shares implements Pick<Store, 'duePositions' | 'nextWakeAt'> {
 
   async duePositions(now: Instant, limit: number): Promise<readonly Position[]> {
     const { rank, of } = this.#share()
-    if (of === 1 || this.#takesAll) return this.#db.rows<Position>(DUE, [instantText(now), limit])
+    if (of === 1) return this.#db.rows<Position>(DUE, [instantText(now), limit])
     const own = await this.#db.rows<Position>(DUE_OWN, [of, rank, instantText(now), limit])
     if (own.length === limit) return own
-    const late = await this.#db.rows<Position>(DUE_OTHERS, [of, rank, instantText(now - PATIENCE), limit - own.length])
-    if (late.length > 0) this.#takeOver()
-    return own.concat(late)
+    const takesAll = this.#takesAll
+    const others = await this.#db.rows<Position>(DUE_OTHERS, [of, rank, instantText(takesAll ? now : now - PATIENCE), limit - own.length])
+    if (!takesAll && others.length > 0) this.#takeOver()
+    return own.concat(others)
   }
 
   /** When this scheduler must look: at the first job of its own share, or when the first of all is late. */
