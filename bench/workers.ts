@@ -42,6 +42,8 @@ const { values } = parseArgs({
 
 /** Jobs whose instants make the backlog: one a second each. */
 const JOBS = 2_000
+/** A peer that stands still shall not hold up the rest for ever. */
+const PEER_TIMEOUT = 120_000
 
 async function main(runs: number, counts: readonly number[], peers: readonly string[], repetitions: number): Promise<void> {
   const postgres = await startPostgres()
@@ -118,7 +120,12 @@ async function measurePeer(kind: string, server: string, runs: number, workers: 
     kind === 'pg-boss'
       ? `SELECT count(*)::int AS n FROM (SELECT 1 FROM pgboss.job WHERE name = '${TASK}' AND state < 'completed' LIMIT 1) j`
       : 'SELECT count(*)::int AS n FROM (SELECT 1 FROM graphile_worker._private_jobs LIMIT 1) j'
-  while ((await ask<{ n: number }>(url, left)).n > 0) await delay(50)
+  const deadline = Date.now() + PEER_TIMEOUT
+  while ((await ask<{ n: number }>(url, left)).n > 0) {
+    if (Date.now() > deadline)
+      throw new Error(`${kind} with ${workers} processes had not performed its jobs after ${PEER_TIMEOUT / 1000} s`)
+    await delay(50)
+  }
   const emptied = Date.now()
   const performed = await Promise.all(processes.map((peer) => peer.end()))
   const count = performed.reduce((sum, each) => sum + each.count, 0)
