@@ -64,7 +64,10 @@ export class RunReader implements Listener, AsyncIterableIterator<RunChange> {
   #pending = new Map<string, RunRow>()
   #pendingBytes = 0
   #page: RunRow[] = []
-  #pageReadAt = 0
+  /** What it took to get the page, the wait for room included. */
+  #pageTook = 0
+  /** When it answered last. */
+  #answeredAt = 0
   readonly #notices: ReaderNotices
   #checkpointOwed = false
   #noticeOwed = false
@@ -145,13 +148,14 @@ export class RunReader implements Listener, AsyncIterableIterator<RunChange> {
   async #next(): Promise<IteratorResult<RunChange>> {
     try {
       if (this.#mode === 'UNSTARTED') await this.#begin()
+      this.#dropOldPage()
       while (this.#mode !== 'ENDED') {
         // Asked before it is taken: while it waits, states collapse.
         const room = loopShare.ask(1)
         if (room !== null) await room
         if (this.#ended()) break
         const change = this.#take()
-        if (change !== null) return { done: false, value: change }
+        if (change !== null) return this.#answer(change)
         if (this.#mode === 'BEHIND') await this.#readPage()
         else await this.#somethingHappens()
       }
@@ -160,6 +164,11 @@ export class RunReader implements Listener, AsyncIterableIterator<RunChange> {
       this.#end()
       throw error
     }
+  }
+
+  #answer(value: RunChange): IteratorResult<RunChange> {
+    this.#answeredAt = this.#now()
+    return { done: false, value }
   }
 
   async #begin(): Promise<void> {
@@ -172,8 +181,6 @@ export class RunReader implements Listener, AsyncIterableIterator<RunChange> {
 
   /** What can be answered now, or null. */
   #take(): RunChange | null {
-    // A page that lay unread is read anew, so that a run is as it stands when it is delivered.
-    if (this.#page.length > 0 && this.#now() - this.#pageReadAt > 1_000) this.#dropPage()
     const row = this.#page.shift() ?? this.#shiftPending()
     if (row !== undefined) {
       this.#position = row.cursor
@@ -209,6 +216,7 @@ export class RunReader implements Listener, AsyncIterableIterator<RunChange> {
 
   /** Reads on from its position up to the hub's, which feeds it from there: no gap, and nothing twice. */
   async #readPage(): Promise<void> {
+    const began = this.#now()
     if (this.#hub.position > this.#position) await loopShare.wait(PAGE_READ)
     if (this.#mode !== 'BEHIND') return
     const upTo = this.#hub.position
@@ -227,7 +235,7 @@ export class RunReader implements Listener, AsyncIterableIterator<RunChange> {
     const kept = within(rows, this.#limits.bytes)
     const last = kept.length === rows.length && rows.length < limit
     this.#page = kept.filter((row) => this.#wants(row, tags))
-    this.#pageReadAt = this.#now()
+    this.#pageTook = this.#now() - began
     if (this.#page.length === 0) this.#position = last ? upTo : (kept.at(-1)?.cursor ?? upTo)
     if (!last) this.#fallBehind()
     else if (this.#mode === 'JOINING') this.#mode = 'LIVE'
@@ -244,8 +252,13 @@ export class RunReader implements Listener, AsyncIterableIterator<RunChange> {
     this.#oweNotices()
   }
 
-  /** What is dropped has not been told, so nothing that is pending may move the position: it falls behind while it still has the page. */
-  #dropPage(): void {
+  /**
+   * A page that nobody asked for the rest of is read anew, so that a run is as it stands when it is delivered. Where many catch up at once,
+   * to get a page takes seconds, and so may everything else: then it is kept for longer, or all would read and drop and tell nothing.
+   * What is dropped has not been told, so nothing that is pending may move the position: it falls behind while it still has the page.
+   */
+  #dropOldPage(): void {
+    if (this.#page.length === 0 || this.#now() - this.#answeredAt <= Math.max(UNREAD_FOR, 2 * this.#pageTook)) return
     this.#fallBehind()
     this.#page = []
   }
@@ -282,6 +295,8 @@ export class RunReader implements Listener, AsyncIterableIterator<RunChange> {
 }
 
 const NO_TAGS: JobTags = new Map()
+/** A page is kept for so long, in milliseconds. */
+const UNREAD_FOR = 1_000
 
 /** The first rows that together stay within `bytes`, at least one. */
 function within(rows: readonly RunRow[], bytes: number): readonly RunRow[] {

@@ -13,10 +13,11 @@ const RUNS = 12
 
 type Step =
   | { readonly do: 'commit'; readonly runs: readonly number[]; readonly hint: boolean }
-  | { readonly do: 'pull'; readonly reader: number; readonly times: number }
+  | { readonly do: 'pull'; readonly reader: number; readonly times: number; readonly patience: number }
   | { readonly do: 'cut'; readonly reader: number }
   | { readonly do: 'pause'; readonly turns: number }
   | { readonly do: 'standStill' }
+  | { readonly do: 'leavePage'; readonly reader: number; readonly runs: readonly number[] }
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
@@ -27,10 +28,23 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       hint: fc.boolean(),
     }),
   },
-  { weight: 5, arbitrary: fc.record({ do: fc.constant('pull' as const), reader: fc.nat(2), times: fc.integer({ min: 1, max: 6 }) }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constant('pull' as const),
+      reader: fc.nat(2),
+      times: fc.integer({ min: 1, max: 6 }),
+      // Of those that are left waiting, and of those that leave something unread.
+      patience: fc.constantFrom(3, 20),
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('cut' as const), reader: fc.nat(2) }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('pause' as const), turns: fc.integer({ min: 1, max: 4 }) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('standStill' as const) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('leavePage' as const), reader: fc.nat(2), runs: fc.array(fc.nat(RUNS - 1), { maxLength: 3 }) }),
+  },
 )
 
 /** A client: keeps its last cursor, is cut off now and then, and resumes. */
@@ -98,14 +112,16 @@ test('however commits, slow readers, cuts and resumes interleave: every final st
       fc.array(step, { maxLength: 60 }),
       fc.array(fc.nat(3), { minLength: 1, maxLength: 20 }),
       fc.boolean(),
-      async (steps, delays, lateHeads) => {
+      // A page of all that is missed, and one of a part of it.
+      fc.constantFrom(3, 9),
+      async (steps, delays, lateHeads, page) => {
         const store = new ChangeStore()
         store.lateHeads = lateHeads
         let elapsed = 0
         let asked = 0
         store.delay = () => turns(delays[asked++ % delays.length] ?? 0)
         for (let job = 0; job < 3; job++) store.jobTags.set(`job_${job}`, job === 0 ? ['x'] : [])
-        const stream = streamOf(store, { limits: TINY, elapsed: () => elapsed })
+        const stream = streamOf(store, { limits: { ...TINY, page }, elapsed: () => elapsed })
         const start = await stream.position()
         const queries: RunStreamQuery[] = [
           EVERYTHING,
@@ -125,7 +141,14 @@ test('however commits, slow readers, cuts and resumes interleave: every final st
           // As where the process is frozen, and thawed.
           if (one.do === 'standStill') elapsed += 5_000
           if (one.do === 'cut') await clients[one.reader]?.cut()
-          if (one.do === 'pull') for (let time = 0; time < one.times; time++) await clients[one.reader]?.pull(3)
+          // One change is taken, the rest of its page lies, and what comes meanwhile is heard of.
+          if (one.do === 'leavePage') {
+            await clients[one.reader]?.pull(20)
+            elapsed += 5_000
+            store.commit(one.runs.map((run) => advance(store, run)).filter((change) => change !== null))
+            await turns(12)
+          }
+          if (one.do === 'pull') for (let time = 0; time < one.times; time++) await clients[one.reader]?.pull(one.patience)
         }
         // Where nothing happens any more: the newest state of each run was told, whatever follows.
         store.hint()

@@ -184,6 +184,31 @@ test('a reader that is behind what is kept is told so, not led past what it miss
   assert.equal(stream.readers, 0)
 })
 
+test('where so many catch up at once that each waits for seconds, pages are kept: to read them anew would take all the time there is', async () => {
+  const store = new ChangeStore()
+  const [readers, changes] = [500, 10]
+  // As where a turn of the loop takes 20 ms.
+  let elapsed = 0
+  let going = true
+  const turn = () => {
+    elapsed += 20
+    if (going) setImmediate(turn)
+  }
+  turn()
+  const stream = streamOf(store, { elapsed: () => elapsed })
+  for (let run = 0; run < changes; run++) store.commit([{ id: `run_${run}` }])
+  await Promise.all(
+    Array.from({ length: readers }, async () => {
+      const events = stream.jobRuns({ ...EVERYTHING, after: at(0) })
+      assert.equal((await take(events, changes)).length, changes)
+      await events.return?.()
+    }),
+  )
+  going = false
+  assert.ok(elapsed > 2_000)
+  assert.equal(store.reads, readers)
+})
+
 test('a page that lay unread for long is read anew, and what came meanwhile leads nobody past it', async () => {
   const store = new ChangeStore()
   let elapsed = 0
