@@ -71,4 +71,29 @@ describe('retention', () => {
     now += 10_000
     assert.deepEqual(await round(), [null, '1'])
   })
+
+  it('rests after a sweep that was much work, but not for ever', async () => {
+    let sweeps = 0
+    let elapsed = 0
+    let takes = 0
+    const store = {
+      ...nothingElse,
+      async sweepJobs() {
+        sweeps++
+        elapsed += takes
+        return { next: null, jobs: 1, removed: 0 }
+      },
+    }
+    let now = NOON
+    const retention = new Retention({ store, rules: RULES, now: () => now, elapsed: () => elapsed })
+    const restOf = async (work: number) => {
+      takes = work
+      now += 300_000
+      await retention.runOnce()
+      const [before, began] = [sweeps, now]
+      for (; sweeps === before; now += 1_000) await retention.runOnce()
+      return now - 1_000 - began
+    }
+    assert.deepEqual([await restOf(1), await restOf(2_000), await restOf(1_000_000)], [10_000, 40_000, 300_000])
+  })
 })

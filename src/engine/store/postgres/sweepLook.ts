@@ -61,7 +61,10 @@ const PAGES = `SELECT q."jobId", r.* FROM ${PAGE_QUERY.table('q')} CROSS JOIN LA
 
 type Pages = ReadonlyMap<string, readonly OldRun[]>
 
-/** Looks for what may go, many jobs with one statement: where no run of a job may go that costs a few entries of an index. */
+/**
+ * Looks for what may go, many jobs with one statement. Where no run of a job may go that costs no row, but as many entries of an index as
+ * it has runs, up to the most that it may have: whoever sweeps rests between.
+ */
 export class SweepLook {
   readonly #session: Session
   readonly #expired = new ExpiredRuns()
