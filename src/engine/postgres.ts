@@ -65,7 +65,8 @@ async function opened({ databaseUrl: url, readUrl = null, connections: max = POO
     const bus = await openPostgresBus({ url, applicationName, instanceId, clock, onSilence: cutOff, log })
     closings.push(() => bus.close())
     const reads = readingDatabase(readPool)
-    const store = await postgresStore({ pool, reads, instanceId, bus, log })
+    const now = () => clock.now()
+    const store = await postgresStore({ pool, reads, instanceId, bus, now, log })
     closings.push(() => store.close())
     const lists =
       readUrl === null
@@ -74,7 +75,7 @@ async function opened({ databaseUrl: url, readUrl = null, connections: max = POO
     const prisma = lazily(() => openPrisma(readPool))
     closings.push(async () => prisma.made()?.$disconnect())
     const openQueuePool = (max: number) => openPool({ url, applicationName, max, plainTypes: true, log })
-    const queue = graphileQueue({ store, bus, instanceId, openPool: openQueuePool, now: () => clock.now(), log })
+    const queue = graphileQueue({ store, bus, instanceId, openPool: openQueuePool, now, log })
     closings.push(() => queue.close())
     return {
       kind: 'POSTGRES',

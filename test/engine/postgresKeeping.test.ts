@@ -5,6 +5,7 @@ import { DAY, HOUR } from '../../src/domain/instant.ts'
 import type { Job } from '../../src/domain/job.ts'
 import type { RetentionRules } from '../../src/domain/retention.ts'
 import { minuteOf } from '../../src/engine/store/minutes.ts'
+import { ageing } from '../../src/engine/store/postgres/ageing.ts'
 import { Database, type Tx } from '../../src/engine/store/postgres/database.ts'
 import { Figures } from '../../src/engine/store/postgres/figures.ts'
 import { closePool, openPool } from '../../src/engine/store/postgres/pool.ts'
@@ -137,6 +138,23 @@ describe('figures on Postgres', () => {
     )
     const [figures] = await store.figures({ jobId: job.id, from: LATER, to: LATER + HOUR, buckets: 1 })
     assert.equal(figures?.succeeded, 3)
+  })
+})
+
+describe('figures of a process whose machine is behind the database', () => {
+  it('that are told after their hour was summed up count in it by the clock of the database', async (t) => {
+    const [database] = await figureWriters(t, ['ins_a'])
+    const figures = new Figures('ins_a', () => Date.now() + 3 * HOUR)
+    const endNow = () =>
+      database!.transaction(async (tx) => {
+        end(tx, 'job_1', THIS_MINUTE)
+        await figures.write(tx)
+        tx.effects.ended.length = 0
+      })
+    await endNow()
+    while ((await ageing(database!).rollUpFigures(Date.now() + 3 * HOUR, 10)) > 0);
+    await endNow()
+    assert.deepEqual(await database!.rows(`SELECT succeeded FROM "JobHour" WHERE "jobId" = ''`), [{ succeeded: 2 }])
   })
 })
 

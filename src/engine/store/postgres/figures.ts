@@ -65,9 +65,12 @@ const SHORTEN = `UPDATE "JobMinute" m SET lag = v.lag, duration = v.duration FRO
  */
 export class Figures {
   readonly #instanceId: string
+  readonly #now: () => Instant
 
-  constructor(instanceId: string) {
+  /** `now`: the clock that all processes agree on, by which some other one sums up hours. */
+  constructor(instanceId: string, now: () => Instant = Date.now) {
     this.#instanceId = instanceId
+    this.#now = now
   }
 
   /** Last step of a transaction: what it ended and skipped. */
@@ -77,7 +80,7 @@ export class Figures {
     const additions = this.#additions(tx)
     const long = await tx.rows<LongRow>(ADD, ADDITION.values(additions))
     if (long.length > 0) await tx.write(SHORTEN, LONG_ROW.values(long.map(putTogether)))
-    const late = additions.filter(({ minute }) => minute < summedPerhapsUntil(Date.now()))
+    const late = additions.filter(({ minute }) => minute < summedPerhapsUntil(this.#now()))
     if (late.length > 0) await addLate(tx, late)
   }
 

@@ -1,10 +1,17 @@
 import { addLine, cutTail, type LineSize, MOST_CUT, mustBeCut, ROW_BYTES, type RunLog, readRunLog, shortened } from '../runLog.ts'
 import type { NewLogLine, Store } from '../store.ts'
+import { isDatabaseAway } from './availability.ts'
 import { Batcher } from './batcher.ts'
 import { columns, instant, instantText, integer, text, textArray } from './columns.ts'
 import type { Database, Tx } from './database.ts'
 
 type NumberedLine = NewLogLine & { readonly seq: number }
+
+/** A line as it was given, and as it is written. */
+interface Numbered {
+  readonly line: NewLogLine
+  readonly asNumbered: NumberedLine
+}
 
 const LINE = columns<NumberedLine>({
   runId: text((line) => line.runId),
@@ -28,6 +35,9 @@ const REMOVE = 'DELETE FROM "LogLine" WHERE "runId" = $1 AND seq > $2 AND seq <=
 const MARK = `INSERT INTO "LogLine" ("runId", seq, "at", attempt, level, message, fields) VALUES ($1, $2, $3::timestamptz, $4, 'WARN', $5, NULL)
   ON CONFLICT ("runId", seq) DO UPDATE SET "at" = excluded."at", attempt = excluded.attempt, level = excluded.level, message = excluded.message, fields = NULL`
 
+const STORED = `SELECT v."runId", v.seq FROM ${LINE.table('v')}
+  JOIN "LogLine" l ON l."runId" = v."runId" AND l.seq = v.seq AND l."at" = v."at" AND l.attempt = v.attempt AND l.message = v.message`
+
 const REMEMBERED_RUNS = 10_000
 /** Calls that share a transaction. */
 const MOST_CALLS = 100
@@ -36,9 +46,13 @@ const MOST_CALLS = 100
  * Log lines of runs, numbered and capped (runLog.ts). Where the log of a run stands is remembered as of the last commit of this process,
  * and good as long as the newest number in the table is the one remembered: whoever else appended, a worker that was taken for dead or the
  * one that took over, has raised it. Nobody appends to the run between that look and the commit.
+ *
+ * Where the answer to a commit was lost its lines may stand there. Whoever tells them again gives the same objects, by which they are
+ * known: each is looked for under the number that it was to get.
  */
 export class Logs implements Pick<Store, 'appendLogs'> {
   readonly #runs = new Map<string, RunLog>()
+  readonly #doubtful = new WeakMap<NewLogLine, NumberedLine>()
   readonly #batches: Batcher<readonly NewLogLine[], void>
 
   constructor(database: Database) {
@@ -47,8 +61,14 @@ export class Logs implements Pick<Store, 'appendLogs'> {
       // Lines keep the order of their calls.
       lanes: 1,
       perform: async (calls) => {
-        const logs = await database.transaction((tx) => this.#append(tx, calls.flat()))
-        for (const [runId, log] of logs) this.#remember(runId, log)
+        const numbered: Numbered[] = []
+        try {
+          const logs = await database.transaction((tx) => this.#append(tx, calls.flat(), numbered))
+          for (const [runId, log] of logs) this.#remember(runId, log)
+        } catch (error) {
+          if (isDatabaseAway(error)) for (const { line, asNumbered } of numbered) this.#doubtful.set(line, asNumbered)
+          throw error
+        }
         return Array.from<void>({ length: calls.length })
       },
     })
@@ -57,24 +77,40 @@ export class Logs implements Pick<Store, 'appendLogs'> {
   /** Whoever reads the logs of these runs is told after the commit. */
   readonly appendLogs = (lines: readonly NewLogLine[]): Promise<void> => (lines.length === 0 ? Promise.resolve() : this.#batches.add(lines))
 
-  async #append(tx: Tx, lines: readonly NewLogLine[]): Promise<ReadonlyMap<string, RunLog>> {
+  /** `numbered` gets the lines that are to be written, each with its number. */
+  async #append(tx: Tx, lines: readonly NewLogLine[], numbered: Numbered[]): Promise<ReadonlyMap<string, RunLog>> {
     const logs = await this.#standing(tx, [...new Set(lines.map(({ runId }) => runId))])
-    const numbered: NumberedLine[] = []
+    const stored = await this.#storedOf(tx, lines)
+    numbered.length = 0
     const newest = new Map<string, NumberedLine>()
     for (const line of lines) {
       const log = logs.get(line.runId)
-      if (log === undefined) continue
+      if (log === undefined || stored.has(line)) continue
       const kept = { ...line, ...shortened(line) }
       const next = { ...kept, seq: addLine(log, kept) }
-      numbered.push(next)
+      numbered.push({ line, asNumbered: next })
       newest.set(line.runId, next)
     }
-    if (numbered.length > 0) await tx.write(INSERT, LINE.values(numbered))
+    if (numbered.length > 0) await tx.write(INSERT, LINE.values(numbered.map(({ asNumbered }) => asNumbered)))
     for (const [runId, line] of newest) {
       await cut(tx, line, logs.get(runId)!)
       tx.effects.logged.push(runId)
     }
     return logs
+  }
+
+  /** Those of the lines that were stored by a commit whose answer was lost. */
+  async #storedOf(tx: Tx, lines: readonly NewLogLine[]): Promise<ReadonlySet<NewLogLine>> {
+    const doubtful = lines.flatMap((line) => this.#doubtful.get(line) ?? [])
+    if (doubtful.length === 0) return new Set()
+    const rows = await tx.rows<{ runId: string; seq: number }>(STORED, LINE.values(doubtful))
+    const found = new Set(rows.map(({ runId, seq }) => `${runId} ${seq}`))
+    return new Set(
+      lines.filter((line) => {
+        const asNumbered = this.#doubtful.get(line)
+        return asNumbered !== undefined && found.has(`${asNumbered.runId} ${asNumbered.seq}`)
+      }),
+    )
   }
 
   /** Where the logs of these runs stand, to be changed; those of runs that are gone are left out. */

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type pg from 'pg'
+import type { Instant } from '../../../domain/instant.ts'
 import type { PostgresBus } from '../../bus/postgresBus.ts'
 import type { Log } from '../../ports.ts'
 import type { QueueRows } from '../../queue/graphileQueue.ts'
@@ -43,6 +44,7 @@ export interface PostgresStoreOptions {
   readonly reads: Reader
   readonly instanceId: string
   readonly bus: PostgresBus
+  readonly now: () => Instant
   readonly log: Log
 }
 
@@ -50,9 +52,9 @@ export interface PostgresStoreOptions {
  * All of the store over a pool of connections. Any number of processes have one each: rows are locked in one order (locks.ts), and what
  * is remembered in memory is compared with the rows, or is no older than its reader allows.
  */
-export async function postgresStore({ pool, reads, instanceId, bus, log }: PostgresStoreOptions): Promise<PostgresStore> {
+export async function postgresStore({ pool, reads, instanceId, bus, now, log }: PostgresStoreOptions): Promise<PostgresStore> {
   const room = new Room(log)
-  const figures = new Figures(instanceId)
+  const figures = new Figures(instanceId, now)
   const db = new Database(pool, {
     async beforeCommit(tx: Tx) {
       await addRings(tx, tx.effects.ready)
