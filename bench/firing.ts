@@ -19,6 +19,7 @@ const HELP = `How late thousands of recurring jobs fire (every 1 to 10 s, equall
   --postgres         on an embedded Postgres, with a process for each role
   --schedulers N     of them (default 2)
   --workers N        of them (default 2)
+  --together         schedulers that are workers too, in place of workers: runs begin in the commit of their plan
   --spin             beside them a job every 2 s whose handler never yields (for (;;) {}), with a timeout of 1 s
   --repetitions N    (default 3)
 
@@ -50,6 +51,7 @@ const { values } = parseArgs({
     postgres: { type: 'boolean', default: false },
     schedulers: { type: 'string', default: '2' },
     workers: { type: 'string', default: '2' },
+    together: { type: 'boolean', default: false },
     help: { type: 'boolean' },
   },
 })
@@ -73,13 +75,18 @@ const every = (i: number): number => 1000 * (1 + (i % 10))
 
 async function measure({ jobs, phases, window }: Setting): Promise<Figures> {
   const env = { LOG_LEVEL: 'warn', ORRERY_CONCURRENCY: values.concurrency, ORRERY_HANDLERS: HANDLERS }
-  const members = { api: 1, scheduler: Number(values.schedulers), worker: Number(values.workers) }
-  const product = values.postgres ? await startOnPostgres(members, env) : await startOnSqlite(env)
+  const product = values.postgres ? await startMany(env) : await startOnSqlite(env)
   try {
     return await measureProduct(product, { jobs, phases, window })
   } finally {
     await product.close()
   }
+}
+
+function startMany(env: Readonly<Record<string, string>>): Promise<Product> {
+  const { together } = values
+  const members = { api: 1, scheduler: Number(values.schedulers), worker: together ? 0 : Number(values.workers) }
+  return startOnPostgres(members, env, together ? { scheduler: { ORRERY_ROLES: 'scheduler,worker' } } : {})
 }
 
 async function measureProduct(product: Product, { jobs, phases, window }: Setting): Promise<Figures> {

@@ -1,5 +1,5 @@
 import Database from 'better-sqlite3'
-import { Cluster, type MemberRole } from '../test/support/cluster.ts'
+import { Cluster, type ClusterOptions, type MemberRole } from '../test/support/cluster.ts'
 import { postgresRows } from '../test/support/postgresRows.ts'
 import { startPostgres } from '../test/support/postgresServer.ts'
 import { startOrrery } from '../test/support/process.ts'
@@ -42,9 +42,10 @@ export async function startOnSqlite(env: Readonly<Record<string, string>>): Prom
 export async function startOnPostgres(
   members: Readonly<Record<MemberRole, number>>,
   env: Readonly<Record<string, string>>,
+  envOf: ClusterOptions['envOf'] = {},
 ): Promise<Product & { readonly cluster: Cluster; readonly databaseUrl: string }> {
   const postgres = await startPostgres()
-  const cluster = new Cluster({ databaseUrl: postgres.url, directory: temporaryDirectory(), members, env })
+  const cluster = new Cluster({ databaseUrl: postgres.url, directory: temporaryDirectory(), members, env, envOf })
   await cluster.ready()
   return {
     cluster,

@@ -12,6 +12,7 @@ import { Database } from '../../src/engine/store/postgres/database.ts'
 import { closePool, openPool } from '../../src/engine/store/postgres/pool.ts'
 import { keepingLog } from '../support/parts.ts'
 import { createPostgresDatabase } from '../support/postgres.ts'
+import { onPostgres } from '../support/postgresRows.ts'
 import { Recorder } from '../support/recorder.ts'
 import { ExplainedSession, fill } from './explainedSession.ts'
 import { jobOf, minutely, newJobOf, NOON } from './factories.ts'
@@ -53,6 +54,24 @@ describe('shares of the jobs among schedulers', () => {
     assert.deepEqual(await jobs(own.length), own)
     assert.deepEqual((await jobs(own.length + 10)).slice(0, own.length), own)
     assert.equal((await jobs(1_000)).length, 300)
+  })
+
+  it('leave to others what they are planning at this moment, however late it is', async (t) => {
+    const { url, sharesOf } = await openJobs(t, 40)
+    const { shares } = sharesOf({ rank: 0, of: 2 })
+    const own = (await shares.duePositions(NOON, 1_000)).map(({ jobId }) => jobId)
+    await onPostgres(url, async (client) => {
+      await client.query('BEGIN')
+      const { rows } = await client.query<{ jobId: string }>(
+        'SELECT "jobId" FROM "JobPosition" WHERE "jobId" <> ALL($1::text[]) ORDER BY "jobId" LIMIT 5 FOR UPDATE',
+        [own],
+      )
+      const due = (await shares.duePositions(NOON + LATE, 1_000)).map(({ jobId }) => jobId)
+      assert.equal(due.length, 35)
+      assert.ok(rows.every(({ jobId }) => !due.includes(jobId)))
+      await client.query('ROLLBACK')
+    })
+    assert.equal((await shares.duePositions(NOON + LATE, 1_000)).length, 40)
   })
 
   it('wake a scheduler for its first job, or when the first of all is late', async (t) => {

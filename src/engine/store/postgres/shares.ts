@@ -25,7 +25,8 @@ const OTHERS = `(${NUMBER}) % $1::int <> $2::int`
 
 export const DUE = `SELECT ${POSITION} FROM "JobPosition" WHERE "wakeAt" <= $1 ORDER BY "wakeAt" LIMIT $2`
 export const DUE_OWN = `SELECT ${POSITION} FROM "JobPosition" WHERE ${OWN} AND "wakeAt" <= $3 ORDER BY "wakeAt" LIMIT $4`
-export const DUE_OTHERS = `SELECT ${POSITION} FROM "JobPosition" WHERE ${OTHERS} AND "wakeAt" <= $3 ORDER BY "wakeAt" LIMIT $4`
+// Those that somebody holds are being planned, or about to be changed.
+export const DUE_OTHERS = `SELECT ${POSITION} FROM "JobPosition" WHERE ${OTHERS} AND "wakeAt" <= $3 ORDER BY "wakeAt" LIMIT $4 FOR UPDATE SKIP LOCKED`
 export const NEXT = `SELECT "wakeAt" AS at FROM "JobPosition" WHERE "wakeAt" IS NOT NULL ORDER BY "wakeAt" LIMIT 1`
 export const NEXT_OWN = `SELECT "wakeAt" AS at FROM "JobPosition" WHERE ${OWN} AND "wakeAt" IS NOT NULL ORDER BY "wakeAt" LIMIT 1`
 
