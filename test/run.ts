@@ -13,7 +13,8 @@ const HELP = `Runs the tests.
   npm test -- -t 'clock change'         tests whose name matches a regular expression
 
   -t, --name REGEXP       only tests with such a name
-  -j, --jobs N            files at once (default: the number of processors); those that kill, cut or measure run alone
+  -j, --jobs N            files at once (default: one more than processors, as tests wait a lot, and 4 at most); those that load
+                          the machine or measure how late something is run when the others are done
       --timeout SECONDS   a file that takes longer has failed (default: 120)
       --list              only print the files
   -h, --help
@@ -59,7 +60,7 @@ function readOptions(): Options | 'help' {
   return {
     words: positionals,
     name: values.name === undefined ? null : new RegExp(values.name),
-    jobs: Math.ceil(positive(values.jobs, Math.min(4, availableParallelism()), '--jobs')),
+    jobs: Math.ceil(positive(values.jobs, Math.min(4, availableParallelism() + 1), '--jobs')),
     timeout: 1000 * positive(values.timeout, 120, '--timeout'),
     list: values.list ?? false,
   }
@@ -71,15 +72,36 @@ function findFiles(words: readonly string[]): string[] {
   return files.filter((file) => asked.length === 0 || asked.some((word) => file.includes(word))).sort()
 }
 
-/** What others would be late beside, or would be late beside others: load without end, and promises about time. */
-const NEEDS_THE_MACHINE = /^test\/system\/(chaos|clusterChaos|crash|cuts|firing|unyielding)\.test\.ts$/
+/** These begin first, so that none of them is under way alone when the others are done. What they do with their time differs, too. */
+const LONG = [
+  /^test\/engine\/(postgres|postgresAway|sqlite|postgresTogether|postgresRings|postgresShares|graphileQueue)\.test\.ts$/,
+  /^test\/system\//,
+  /^test\/worker\/handlersMisbehaving\.test\.ts$/,
+  /^test\/postgres\//,
+  /^test\/(clients|domain\/cronOracle)/,
+]
+/** Load without end, beside which others would be late. They promise what holds at any speed, so two of them may share the machine. */
+const LOADS = /^test\/system\/(chaos|clusterChaos|crash|cuts)\.test\.ts$/
+/** They promise how late something is at most, and would be late beside others. */
+const PROMISES = /^test\/system\/(firing|unyielding)\.test\.ts$/
 
-/** Runs files side by side, then those that need the machine for themselves. Tells of each as it ends. */
+/** Which files run side by side, one group after the other. */
+function groupsOf(files: readonly string[], jobs: number): readonly { readonly files: readonly string[]; readonly lanes: number }[] {
+  const rank = (file: string): number => {
+    const found = LONG.findIndex((long) => long.test(file))
+    return found === -1 ? LONG.length : found
+  }
+  return [
+    { files: files.filter((file) => !LOADS.test(file) && !PROMISES.test(file)).sort((a, b) => rank(a) - rank(b)), lanes: jobs },
+    { files: files.filter((file) => LOADS.test(file)), lanes: Math.min(2, jobs) },
+    { files: files.filter((file) => PROMISES.test(file)), lanes: 1 },
+  ]
+}
+
+/** Runs all files, and tells of each as it ends. */
 async function runAll(files: readonly string[], options: Options, signal: AbortSignal, tell: Teller): Promise<FileResult[]> {
-  const alone = files.filter((file) => NEEDS_THE_MACHINE.test(file))
-  const together = files.filter((file) => !alone.includes(file))
   const results: FileResult[] = []
-  const worker = async (queue: string[]): Promise<void> => {
+  const lane = async (queue: string[]): Promise<void> => {
     for (let file = queue.shift(); file !== undefined && !signal.aborted; file = queue.shift()) {
       tell.begins(file)
       const result = await runFile({ path: join(root, file), timeout: options.timeout, name: options.name, signal })
@@ -87,9 +109,10 @@ async function runAll(files: readonly string[], options: Options, signal: AbortS
       results.push(result)
     }
   }
-  const queue = [...together]
-  await Promise.all(Array.from({ length: options.jobs }, () => worker(queue)))
-  await worker([...alone])
+  for (const group of groupsOf(files, options.jobs)) {
+    const queue = [...group.files]
+    await Promise.all(Array.from({ length: group.lanes }, () => lane(queue)))
+  }
   return results
 }
 
@@ -157,8 +180,7 @@ async function main(): Promise<number> {
   process.once('SIGTERM', () => stop.abort())
   // Loaded with the first file that asks: most choices of files do without.
   const endPostgres = await offerServerOfRun(async () => (await import('./support/postgresServer.ts')).startServerOfRun())
-  const results = await runAll(files, options, stop.signal, teller(files.length, options.name !== null))
-  await endPostgres()
+  const results = await runAll(files, options, stop.signal, teller(files.length, options.name !== null)).finally(endPostgres)
 
   const sum = (of: (result: FileResult) => number): number => results.reduce((total, result) => total + of(result), 0)
   const passed = sum((result) => result.passed)

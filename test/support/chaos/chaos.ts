@@ -84,6 +84,7 @@ export async function liveThroughChaos(options: ChaosOptions): Promise<ChaosOutc
   const word = await askProduct(url)
   await follower.reaches(await streamPosition(url), 60_000).catch((error: Error) => follower.problems.push(error.message))
   await follower.stop()
+  const stopsAt = Date.now()
   await process.stop()
   receiver.close()
 
@@ -104,7 +105,7 @@ export async function liveThroughChaos(options: ChaosOptions): Promise<ChaosOutc
       ...quiet,
       ...word.problems,
       ...ledger.problems,
-      ...unexplainedRuns(tables, Date.now(), CONCURRENCY),
+      ...unexplainedRuns(tables, stopsAt, CONCURRENCY),
       ...brokenPromises(tables, acknowledged),
       ...unheard(tables, follower),
       ...undelivered(tables, receiver),

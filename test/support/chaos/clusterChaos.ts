@@ -198,6 +198,7 @@ class Chaos {
       await follower.reaches(position, 60_000).catch((error: Error) => follower.problems.push(error.message))
       await follower.stop()
     }
+    const stopsAt = Date.now()
     await cluster.stop()
     const tables = await readPostgresTables(this.#postgres.url)
     const ledger = countLedger(tables)
@@ -218,7 +219,7 @@ class Chaos {
         ...quiet,
         ...word.problems,
         ...ledger.problems,
-        ...unexplainedRuns(tables, Date.now(), CONCURRENCY * this.#options.members.worker),
+        ...unexplainedRuns(tables, stopsAt, CONCURRENCY * this.#options.members.worker),
         ...brokenPromises(tables, acknowledged),
         ...followers.flatMap((follower) => [...unheard(tables, follower), ...follower.problems]),
         ...undelivered(tables, receiver),

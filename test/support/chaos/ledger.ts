@@ -92,7 +92,10 @@ function unlikeRuns(tables: Tables): string[] {
 
 const FINAL = new Set(['SUCCEEDED', 'FAILED', 'TIMED_OUT', 'CANCELLED'])
 
-/** Runs that are neither ended nor active for a reason that the tables show. `now`: when they were read; `capacity`: of the workers. */
+/**
+ * Runs that are neither ended nor active for a reason that the tables show. `now`: when the workers began to stop, since what is due or
+ * interrupted after that waits for their next start; `capacity`: of the workers.
+ */
 export function unexplainedRuns(tables: Tables, now: number, capacity: number): string[] {
   const active = tables.runs.filter(({ finishedAt }) => finishedAt === null)
   const full = active.filter(({ status }) => status === 'RUNNING').length >= capacity
