@@ -15,7 +15,7 @@ const HELP = `Runs the tests.
   -t, --name REGEXP       only tests with such a name
   -j, --jobs N            files at once (default: one more than processors, as tests wait a lot, and 4 at most); those that load
                           the machine or measure how late something is run when the others are done
-      --timeout SECONDS   a file that takes longer has failed (default: 120)
+      --timeout SECONDS   a file that takes longer has failed (default: 180)
       --list              only print the files
   -h, --help
 
@@ -61,7 +61,7 @@ function readOptions(): Options | 'help' {
     words: positionals,
     name: values.name === undefined ? null : new RegExp(values.name),
     jobs: Math.ceil(positive(values.jobs, Math.min(4, availableParallelism() + 1), '--jobs')),
-    timeout: 1000 * positive(values.timeout, 120, '--timeout'),
+    timeout: 1000 * positive(values.timeout, 180, '--timeout'),
     list: values.list ?? false,
   }
 }
