@@ -25,6 +25,11 @@ export class ProgressPace {
     return this.#untold
   }
 
+  /** Those of them of which it may be told now: meanwhile it may have been told of a value that came in between. */
+  untoldDue(now: Instant): readonly string[] {
+    return [...this.#untold].filter((runId) => this.isDue(runId, now))
+  }
+
   /** The stream was told of it, unless the run no longer goes. */
   told(runId: string, now: Instant, goes = true): void {
     this.#untold.delete(runId)

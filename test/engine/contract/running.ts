@@ -302,7 +302,9 @@ export function runningContract(open: Open): void {
       await new Promise<void>((resolve) => {
         bus.subscribe((hint) => hint.kind === 'changes' && resolve())
       })
-      assert.deepEqual([(await runRow(store, run.id)).progress, (await runRow(store, run.id)).cursor], [50, cursors[0]! + 2])
+      const { progress, cursor, changedAt } = await runRow(store, run.id)
+      assert.deepEqual([progress, cursor], [50, cursors[0]! + 2])
+      assert.ok(changedAt >= LATER + 2_000, `told ${changedAt - LATER - 1_000} ms after the event before`)
       await settleOne(store, key)
       await store.setProgress([{ ...key, progress: 60 }], LATER + 9_000)
       assert.equal((await runRow(store, run.id)).progress, 50)

@@ -80,11 +80,12 @@ export class Progress implements Pick<Store, 'setProgress'> {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
       // Where the database is away the values are stored all the same, or were not stored either: there is nothing to make good.
-      this.#tell([...this.#pace.untold], now + EVENT_EVERY).catch(() => {})
+      this.#tell(now + EVENT_EVERY).catch(() => {})
     }, EVENT_EVERY).unref()
   }
 
-  async #tell(runIds: readonly string[], at: Instant): Promise<void> {
+  async #tell(at: Instant): Promise<void> {
+    const runIds = this.#pace.untoldDue(at)
     const running = await this.#database.transaction(async (tx) => {
       const held = await tx.rows<{ id: string }>(HOLD_RUNNING, [textArray(runIds)])
       const cursors = await tx.cursors(held.length)
@@ -92,5 +93,6 @@ export class Progress implements Pick<Store, 'setProgress'> {
       return new Set(held.map(({ id }) => id))
     })
     for (const runId of runIds) this.#pace.told(runId, at, running.has(runId))
+    if (this.#pace.untold.size > 0) this.#tellLater(at)
   }
 }

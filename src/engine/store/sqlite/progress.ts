@@ -38,8 +38,10 @@ export class Progress {
   #tellLater(writer: Writer, now: Instant): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
+      const at = now + EVENT_EVERY
       const tell = (tx: Tx) => {
-        for (const runId of [...this.#pace.untold]) this.#event(tx, runId, now + EVENT_EVERY)
+        for (const runId of this.#pace.untoldDue(at)) this.#event(tx, runId, at)
+        if (this.#pace.untold.size > 0) this.#tellLater(writer, at)
       }
       // Where the database is away the values are stored all the same, or were not stored either: there is nothing to make good.
       writer.write(tell).catch(() => {})
