@@ -17,6 +17,8 @@ export interface ChaosOptions {
   readonly jobs: number
   /** How long commands are given and processes killed, in ms. */
   readonly span: number
+  /** It goes on for longer until so many runs were acknowledged, as on a busy machine. */
+  readonly leastRuns?: number
   /** Between two kills, in ms. */
   readonly killEvery: number
   /** How long runs are given to end by themselves afterwards. */
@@ -75,7 +77,7 @@ export async function liveThroughChaos(options: ChaosOptions): Promise<ChaosOutc
   options.tell(`${acknowledged.versions.size} jobs created`)
 
   const ends = Date.now() + options.span
-  const over = () => Date.now() >= ends
+  const over = () => Date.now() >= ends && acknowledged.runs.size >= (options.leastRuns ?? 0)
   await Promise.all([...callers.map((caller) => caller.call(over, 250)), killAgainAndAgain(process, random, options, over, follower)])
 
   const url = await process.url()
