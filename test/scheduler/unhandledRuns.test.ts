@@ -17,7 +17,7 @@ async function openWatch(t: Parameters<typeof openParts>[0], handler = 'report')
   const parts = await openParts(t)
   const { store } = parts.engine
   const { entries, log } = keepingLog()
-  const watch = new UnhandledRuns({ store, log: log as never, now: parts.clock.now, lease: LEASE })
+  const watch = new UnhandledRuns({ store, log: log as never, now: parts.clock.now, lease: LEASE, elapsed: parts.clock.now })
   const jobId = await parts.create({ target: { handler: { handler } } })
   const { job } = (await store.job({ id: jobId }))!
   const queue = async (dueAt: number) => {
@@ -94,4 +94,26 @@ test('when the database was away, no run says so before the workers that live co
   await store.beatInstances([{ id: 'ins_a', lastSeenAt: clock.now(), running: 0, skew: null }])
   assert.equal(await look(40_000), 0)
   assert.equal(await codeOf(run), null)
+})
+
+test('a round that took long is followed by rest in proportion', async () => {
+  let elapsed = 0
+  let rounds = 0
+  const store = {
+    handlers: async () => [],
+    async markUnhandled() {
+      rounds++
+      elapsed += 1_000
+      return 0
+    },
+  }
+  let now = NOON
+  const watch = new UnhandledRuns({ store, log: keepingLog().log as never, now: () => now, lease: LEASE, elapsed: () => elapsed })
+  for (; rounds === 0; now += 10_000) await watch.runOnce(MARK)
+  elapsed += 19_999
+  await watch.runOnce(MARK)
+  assert.equal(rounds, 1)
+  elapsed += 1
+  await watch.runOnce(MARK)
+  assert.equal(rounds, 2)
 })
