@@ -22,7 +22,7 @@ export interface LookoutOptions {
  * worker, the end of a wait, and every few seconds all the same.
  *
  *   idle ─ hint, pull, ring, timer, poll ─→ looking ─ found as many as there was room for → looks again
- *    ↑                                          └──── found fewer: sets the timer to the end of the next wait
+ *    ↑                                          └──── found fewer: after a look for all, sets the timer to the end of the next wait
  *    └──────────────────────────────────────────┘     (asked meanwhile: looks again first)
  *
  * Never more than one look at a time. A look that fails is logged; the poll is the next.
