@@ -14,5 +14,7 @@ export const noBrowser: string | null =
 export async function launchBrowser(): Promise<Browser> {
   const named = process.env.CHROME_PATH
   if (named !== undefined) return playwright.launch({ executablePath: named, args: [...QUIET, '--no-sandbox'] })
+  // Without WebGL, which would be drawn by the processors.
+  chromium.setGraphicsMode = false
   return playwright.launch({ executablePath: await chromium.executablePath(), args: [...chromium.args, ...QUIET] })
 }
