@@ -13,7 +13,7 @@ import { startRestarting } from './restarting.ts'
 
 const program = join(import.meta.dirname, '../../examples/follow.ts')
 
-test('examples/follow.ts tells of the end of every run once, whether the server or itself is killed', { timeout: 60_000 }, async () => {
+test('examples/follow.ts tells of the end of every run once, whether the server or itself is killed', async () => {
   await using server = await startRestarting()
   const lines = new Recorder<string>()
   const file = join(temporaryDirectory(), 'follow.cursor')
