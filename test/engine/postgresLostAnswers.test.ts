@@ -9,7 +9,20 @@ import { closePool, openPool } from '../../src/engine/store/postgres/pool.ts'
 import { postgresStore } from '../../src/engine/store/postgres/postgresStore.ts'
 import { keepingLog, NOON } from '../support/parts.ts'
 import { createPostgresDatabase } from '../support/postgres.ts'
-import { claimAt, createJob, LATER, planRun, succeeded } from './factories.ts'
+import {
+  claimAt,
+  createJob,
+  LATER,
+  MINUTE,
+  planOf,
+  planRun,
+  positionOf,
+  runEntry,
+  runOf,
+  spanEntry,
+  spanOf,
+  succeeded,
+} from './factories.ts'
 
 describe('a commit whose answer is lost', () => {
   it('of log lines: told again, each stands once', async (t) => {
@@ -44,6 +57,38 @@ describe('a commit whose answer is lost', () => {
     assert.equal((await store.run(run.runId))?.status, 'SUCCEEDED')
     const [figures] = await store.figures({ jobId: null, from: LATER, to: LATER + 60_000, buckets: 1 })
     assert.equal(figures?.succeeded, 1)
+  })
+
+  it('of a plan: made again it is refused, and its instants have one verdict each', async (t) => {
+    const { store, loseNext } = await openLosing(t)
+    const job = await createJob(store)
+    const position = await positionOf(store, job.id)
+    const entries = [spanEntry(spanOf({ first: NOON + MINUTE })), runEntry(runOf(job, { occurrence: NOON + 2 * MINUTE }))]
+    const plan = () => planOf(position, entries, { position: { plannedUntil: NOON + 2 * MINUTE } })
+    loseNext()
+    await assert.rejects(store.commitPlans([plan()], LATER), { code: 'UNAVAILABLE' })
+    assert.deepEqual(await store.commitPlans([plan()], LATER), [false])
+    const { runs, shared } = await store.ledger({ jobId: job.id, after: NOON, before: LATER, fromEnd: false, limit: 10 })
+    assert.deepEqual(
+      [runs.map(({ first }) => first), shared.map(({ first, count }) => [first, count])],
+      [[NOON + 2 * MINUTE], [[NOON + MINUTE, 1]]],
+    )
+    assert.equal((await positionOf(store, job.id)).activeRuns, 1)
+  })
+
+  it('of a cancel: asked again the run has ended, and what waited for it goes on', async (t) => {
+    const { store, loseNext } = await openLosing(t)
+    const job = await createJob(store, { policies: { overlap: 'BUFFER_ALL' } })
+    const [first, next] = [await planRun(store, job), await planRun(store, job, { occurrence: NOON + 2 * MINUTE, heldBy: 'OVERLAP' })]
+    const cancel = () =>
+      store.changeRun(first.id, (current) => (current?.run.status === 'QUEUED' ? { kind: 'cancel', now: LATER } : { refuse: 'ended' }))
+    loseNext()
+    await assert.rejects(cancel(), { code: 'UNAVAILABLE' })
+    assert.deepEqual(await cancel(), { kind: 'refused', refusal: 'ended' })
+    assert.deepEqual(
+      (await store.beginReady(claimAt(LATER), 10)).map(({ runId }) => runId),
+      [next.id],
+    )
   })
 })
 
