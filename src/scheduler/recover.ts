@@ -1,6 +1,6 @@
 import { type Instant, type Milliseconds, SECOND } from '../domain/instant.ts'
 import type { Outcome } from '../domain/run.ts'
-import type { AttemptKey, Store } from '../engine/store/store.ts'
+import type { AttemptKey, AttemptReport, Store } from '../engine/store/store.ts'
 import type { Log } from '../log.ts'
 import type { Watch } from './watch.ts'
 
@@ -16,6 +16,8 @@ export interface RecoverDeps {
   readonly leaseNow: () => Instant
   readonly random: () => number
 }
+
+type Found = AttemptKey & Pick<AttemptReport, 'leaseOver'>
 
 /** Which attempts it is about. */
 export type Recovered =
@@ -36,8 +38,11 @@ export type Recovered =
 export async function recover(deps: RecoverDeps, which: Recovered): Promise<number> {
   const { everything } = which
   const lost = await endAll(deps, { kind: 'LOST' }, async () => {
-    const found = await deps.store.lostAttempts({ now: deps.leaseNow(), everything, limit: BATCH })
-    return which.everything || which.watch.looked(deps.leaseNow()) >= which.lease / 2 ? found : []
+    const now = deps.leaseNow()
+    const found = await deps.store.lostAttempts({ now, everything, limit: BATCH })
+    if (which.everything) return found
+    // Their workers may renew them still, until they are ended.
+    return which.watch.looked(deps.leaseNow()) >= which.lease / 2 ? found.map((key) => ({ ...key, leaseOver: now })) : []
   })
   if (lost > 0)
     deps.log.warn({ attempts: lost }, everything ? 'ended the attempts that the last process left' : 'ended attempts whose lease ran out')
@@ -45,14 +50,14 @@ export async function recover(deps: RecoverDeps, which: Recovered): Promise<numb
   return lost + overdue
 }
 
-async function endAll({ store, now, random }: RecoverDeps, outcome: Outcome, find: () => Promise<readonly AttemptKey[]>): Promise<number> {
+async function endAll({ store, now, random }: RecoverDeps, outcome: Outcome, find: () => Promise<readonly Found[]>): Promise<number> {
   let ended = 0
   for (;;) {
     const attempts = await find()
     if (attempts.length === 0) return ended
-    await store.settle(
-      attempts.map((attempt) => ({ runId: attempt.runId, attempt: attempt.attempt, outcome, now: now(), random: random() })),
+    const results = await store.settle(
+      attempts.map(({ runId, attempt, leaseOver }) => ({ runId, attempt, outcome, now: now(), random: random(), leaseOver })),
     )
-    ended += attempts.length
+    ended += results.filter(({ kind }) => kind === 'settled').length
   }
 }

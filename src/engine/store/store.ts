@@ -118,7 +118,8 @@ export interface Store {
   ): Promise<readonly { readonly held: boolean; readonly cancel: boolean }[]>
   /**
    * Ends attempts: reads each run, lets domain/settle decide, and writes it fenced by the attempt. Releases held runs, moves the job's
-   * position and the figures of the minute in the same transaction. An attempt that is not RUNNING any more answers `stale`, unchanged.
+   * position and the figures of the minute in the same transaction. An attempt that is not RUNNING any more answers `stale`, unchanged; so
+   * does one whose lease goes on although its report says that it has run out.
    */
   settle(reports: readonly AttemptReport[]): Promise<readonly SettleResult[]>
   /** RUNNING attempts whose lease ran out before `now`, or all of them where `everything` (one process holds the database and just started). */

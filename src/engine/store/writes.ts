@@ -152,6 +152,8 @@ export interface BegunAttempt extends AttemptKey {
 export interface AttemptReport extends AttemptKey {
   readonly outcome: Outcome
   readonly now: Instant
+  /** It counts only where the lease has run out before this instant: whoever found it so may have found it before a renewal. */
+  readonly leaseOver?: Instant | undefined
   /** In [0, 1): for the jitter of a retry. */
   readonly random: number
 }

@@ -197,6 +197,34 @@ export function runningContract(open: Open): void {
       assert.equal((await lost({ now: LATER, everything: true, limit: 2 })).length, 2)
       assert.equal((await lost({ now: LATER, everything: true, limit: 9 })).length, 3)
     })
+
+    it('that were renewed after they were found ended do not end', async (t) => {
+      const { store } = await open(t)
+      const job = await createJob(store)
+      for (let i = 0; i < 2; i++) await planRun(store, job)
+      const claim = claimAt(LATER, { leaseUntil: LATER + 10 })
+      const [living, dead] = await store.beginReady(claim, 2)
+      const now = LATER + 11
+      const found = await store.lostAttempts({ now, everything: false, limit: 9 })
+      assert.equal(found.length, 2)
+      assert.deepEqual(await store.renewLeases([living!], claim.instanceId, LATER + 99_000), [{ held: true, cancel: false }])
+      const reports = [living!, dead!].map(({ runId, attempt }) => ({
+        runId,
+        attempt,
+        outcome: { kind: 'LOST' as const },
+        now,
+        random: 0,
+        leaseOver: now,
+      }))
+      const results = await store.settle(reports)
+      assert.deepEqual(
+        results.map(({ kind }) => kind),
+        ['stale', 'settled'],
+      )
+      assert.deepEqual([await statusOf(store, living!.runId), await statusOf(store, dead!.runId)], ['RUNNING', 'RETRYING'])
+      // Whose lease does not matter is ended all the same.
+      assert.deepEqual((await store.settle([{ ...reports[0]!, leaseOver: undefined }]))[0]?.kind, 'settled')
+    })
   })
 
   describe('cancelling a run', () => {

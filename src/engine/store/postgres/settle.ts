@@ -33,6 +33,7 @@ interface RunningRecord {
   readonly attemptStartedAt: Instant
   readonly attemptsUsed: number
   readonly instanceId: string | null
+  readonly leaseUntil: Instant | null
   readonly jobVersion: number
 }
 
@@ -46,8 +47,10 @@ interface Settled {
 // No lock of their rows: what counts of a running attempt changes only under the position of its job (a lease and progress do not count).
 // Asked for by their ids alone: with the status, an index of all that run may look shorter.
 const RUNS = `SELECT id, "jobId", "trigger", status, priority, "dueAt", "startedAt", "cancelRequestedAt", "concurrencyKey", attempt, "attemptStartedAt",
-    "attemptsUsed", "instanceId", "jobVersion"
+    "attemptsUsed", "instanceId", "leaseUntil", "jobVersion"
   FROM "Run" WHERE id = ANY($1::text[])`
+/** Where a lease counts, no renewal may come between the look and the write. */
+const RUNS_HELD = `${RUNS} ORDER BY id FOR UPDATE`
 
 const OUTCOME = columns<Settled>({
   id: text(({ run }) => run.id),
@@ -111,7 +114,8 @@ export class Settling implements Pick<Store, 'settle'> {
     const positions = await holdJobsOfEnds(tx, runIds)
     await holdKeys(tx, await keysOf(tx, positions))
     // The fence: an attempt that is not RUNNING any more is not among these.
-    const runs = await tx.rows<RunningRecord>(RUNS, [textArray(runIds)])
+    const leasesCount = reports.some(({ leaseOver }) => leaseOver !== undefined)
+    const runs = await tx.rows<RunningRecord>(leasesCount ? RUNS_HELD : RUNS, [textArray(runIds)])
     const running = new Map(runs.flatMap((run) => (run.status === 'RUNNING' ? [[run.id, run]] : [])))
     const definitions = await this.#definitions.of(
       tx,
@@ -119,9 +123,9 @@ export class Settling implements Pick<Store, 'settle'> {
     )
 
     const settled: Settled[] = []
-    const results = reports.map(({ runId, attempt, outcome, now, random }): SettleResult => {
+    const results = reports.map(({ runId, attempt, outcome, now, random, leaseOver }): SettleResult => {
       const run = running.get(runId)
-      if (run?.attempt !== attempt) return { kind: 'stale' }
+      if (run?.attempt !== attempt || (leaseOver !== undefined && run.leaseUntil! >= leaseOver)) return { kind: 'stale' }
       // Of two reports of one attempt the first counts.
       running.delete(runId)
       const settlement = settleAttempt({ run, policies: definitions.get(run.jobId)!.policies, outcome, now, random })

@@ -16,6 +16,7 @@ interface SettlingRecord extends ActiveRecord {
   readonly attemptStartedAt: Instant
   readonly attemptsUsed: number
   readonly instanceId: string | null
+  readonly leaseUntil: Instant
   readonly jobVersion: number
   readonly positionVersion: number
   readonly failuresInRow: number
@@ -28,7 +29,7 @@ function statements(db: Database) {
     running: prepare<[string, number], SettlingRecord>(
       db,
       `SELECT r.id, r."jobId", r."trigger", r.status, r."heldBy", r."dueAt", r."startedAt", r."cancelRequestedAt", r."concurrencyKey", r."maxConcurrency",
-         r.attempt, r."attemptStartedAt", r."attemptsUsed", r."instanceId", r."jobVersion",
+         r.attempt, r."attemptStartedAt", r."attemptsUsed", r."instanceId", r."leaseUntil", r."jobVersion",
          p.version AS "positionVersion", p."failuresInRow", p.completed
        FROM "Run" r JOIN "JobPosition" p ON p."jobId" = r."jobId"
        WHERE r.id = ? AND r.status = 'RUNNING' AND r.attempt = ?`,
@@ -76,9 +77,9 @@ export class Settling {
     return results
   }
 
-  #settleOne(tx: Tx, { runId, attempt, outcome, now, random }: AttemptReport): SettleResult {
+  #settleOne(tx: Tx, { runId, attempt, outcome, now, random, leaseOver }: AttemptReport): SettleResult {
     const run = this.#sql.running.get(runId, attempt)
-    if (run === undefined) return { kind: 'stale' }
+    if (run === undefined || (leaseOver !== undefined && run.leaseUntil >= leaseOver)) return { kind: 'stale' }
     const { policies } = this.#parts.definitions.of(run.jobId, run.positionVersion)
     const settlement = settleAttempt({ run, policies, outcome, now, random })
     if (isFinal(settlement.runStatus)) this.#finish(tx, run, settlement, settlement.runStatus, policies.pauseAfterFailures, now)
