@@ -71,6 +71,8 @@ export abstract class PullReader<Row, Event> implements AsyncIterableIterator<Ev
       }
       return { done: true, value: undefined }
     } catch (error) {
+      // Whoever has left is told of no failure.
+      if (this.ended) return { done: true, value: undefined }
       this.#end()
       throw error
     }

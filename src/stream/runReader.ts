@@ -161,6 +161,8 @@ export class RunReader implements Listener, AsyncIterableIterator<RunChange> {
       }
       return { done: true, value: undefined }
     } catch (error) {
+      // Whoever has left is told of no failure.
+      if (this.#ended()) return { done: true, value: undefined }
       this.#end()
       throw error
     }

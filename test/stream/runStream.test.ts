@@ -225,6 +225,21 @@ test('a page that lay unread for long is read anew, and what came meanwhile lead
   await events.return?.()
 })
 
+test('who has left is told that the stream is done, also where what it waited for fails', async () => {
+  const store = new ChangeStore()
+  const late = Promise.withResolvers<void>()
+  store.commit([{ id: 'a' }])
+  const events = streamOf(store).jobRuns({ ...EVERYTHING, after: at(0) })
+  const under = events.next()
+  while (store.reads === 0) {
+    store.delay = () => (store.reads > 0 ? late.promise : Promise.resolve())
+    await settled()
+  }
+  await events.return?.()
+  late.reject(new Error('the database is away'))
+  assert.equal((await under).done, true)
+})
+
 test('a start of the hub that is answered late does not lead past what a later start has to tell', async () => {
   const store = new ChangeStore()
   store.lateHeads = true
