@@ -1,4 +1,5 @@
 import { randomBytes, randomFillSync } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { assemble, type Assembly, toldHandlers } from './assembly.ts'
 import { type Config, ConfigError } from './config.ts'
 import { shownDatabaseUrl } from './databaseUrl.ts'
@@ -166,16 +167,6 @@ export function createOrrery(config: Config, log: Log): Orrery {
 }
 
 /** Resolves after a while; rejects at once when the signal says so. */
-function pause(wait: Milliseconds, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, wait)
-    signal.addEventListener(
-      'abort',
-      () => {
-        clearTimeout(timer)
-        reject(signal.reason)
-      },
-      { once: true },
-    )
-  })
+async function pause(wait: Milliseconds, signal: AbortSignal): Promise<void> {
+  await sleep(wait, undefined, { signal }).catch(() => signal.throwIfAborted())
 }

@@ -1,7 +1,8 @@
 import type { RunStatus } from '../../src/domain/run.ts'
 import type { Bus, Hint } from '../../src/engine/bus/bus.ts'
 import type { JobRow, RunRow, Store } from '../../src/engine/store/store.ts'
-import { createRunStream, type RunStream, type RunStreamDeps, type RunStreamQuery } from '../../src/stream/runStream.ts'
+import { encodeCursor } from '../../src/stream/cursor.ts'
+import { createRunStream, type RunEvent, type RunStream, type RunStreamDeps, type RunStreamQuery } from '../../src/stream/runStream.ts'
 
 /** Asked of a run that is to change. */
 export interface Change {
@@ -98,6 +99,27 @@ export class ChangeStore {
 /** A stream over the store; polls seldom, so that tests depend on hints unless they ask for polls. */
 export function streamOf(store: ChangeStore, options: Partial<RunStreamDeps> = {}): RunStream {
   return createRunStream({ store: store as unknown as Store, bus: store.bus, log: { error: () => {} }, pollInterval: 60_000, ...options })
+}
+
+/** The cursor of a position. */
+export const at = (position: number): string => encodeCursor('db_test', position)
+
+/** The next `count` events, as `run:STATUS@cursor`; a checkpoint is `-@cursor`. */
+export async function take(events: AsyncIterator<RunEvent>, count: number): Promise<string[]> {
+  const seen: string[] = []
+  while (seen.length < count) {
+    const { done, value } = await events.next()
+    if (done === true) break
+    seen.push(
+      `${value.run === null ? '-' : `${value.run.id}:${value.run.status}`}@${Buffer.from(value.cursor, 'base64url').toString().split('.').at(-1)}`,
+    )
+  }
+  return seen
+}
+
+/** Until the hub and the readers have done what they can do without a further commit. */
+export async function settled(): Promise<void> {
+  for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate)
 }
 
 export const EVERYTHING: RunStreamQuery = { jobIds: null, tags: null, trigger: null, finalOnly: false, after: null, checkpoints: false }
