@@ -12,11 +12,11 @@ const TINY = { pending: 6, bytes: 1_048_576, page: 3, checkpointInterval: 1e9 }
 const RUNS = 12
 
 type Step =
-  | { readonly do: 'commit'; readonly runs: readonly number[]; readonly hint: boolean }
+  | { readonly do: 'commit'; readonly runs: readonly number[]; readonly heardBy: readonly number[] }
   | { readonly do: 'pull'; readonly reader: number; readonly times: number; readonly patience: number }
-  | { readonly do: 'cut'; readonly reader: number }
+  | { readonly do: 'cut'; readonly reader: number; readonly server: number }
   | { readonly do: 'pause'; readonly turns: number }
-  | { readonly do: 'standStill' }
+  | { readonly do: 'standStill' | 'away' | 'back' }
   | { readonly do: 'leavePage'; readonly reader: number; readonly runs: readonly number[] }
 
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -25,7 +25,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('commit' as const),
       runs: fc.array(fc.nat(RUNS - 1), { minLength: 1, maxLength: 8 }),
-      hint: fc.boolean(),
+      heardBy: fc.subarray([0, 1]),
     }),
   },
   {
@@ -38,16 +38,17 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       patience: fc.constantFrom(3, 20),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('cut' as const), reader: fc.nat(2) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('cut' as const), reader: fc.nat(2), server: fc.nat(1) }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('pause' as const), turns: fc.integer({ min: 1, max: 4 }) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('standStill' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('away' as const, 'back' as const) }) },
   {
     weight: 2,
     arbitrary: fc.record({ do: fc.constant('leavePage' as const), reader: fc.nat(2), runs: fc.array(fc.nat(RUNS - 1), { maxLength: 3 }) }),
   },
 )
 
-/** A client: keeps its last cursor, is cut off now and then, and resumes. */
+/** A client: keeps its last cursor, is cut off now and then, or told that the database is away, and resumes at whichever server. */
 class Client {
   readonly finals = new Map<string, number>()
   /** The position of the newest state of each run that it was told. */
@@ -55,23 +56,29 @@ class Client {
   readonly query: RunStreamQuery
   lastCursor: string
   position: number
-  #stream: RunStream
+  readonly #servers: readonly RunStream[]
+  #server = 0
   #events: AsyncIterableIterator<RunEvent>
   #waiting: Promise<IteratorResult<RunEvent>> | null = null
 
-  constructor(stream: RunStream, query: RunStreamQuery, start: string) {
-    this.#stream = stream
+  constructor(servers: readonly RunStream[], query: RunStreamQuery, start: string) {
+    this.#servers = servers
     this.query = query
     this.lastCursor = start
     this.position = decodeCursor('db_test', start)
-    this.#events = stream.jobRuns({ ...query, after: start })
+    this.#events = this.#resume()
   }
 
   /** Pulls once; answers false where nothing comes for a while. The pull stays open and is taken up by the next call. */
   async pull(patience: number): Promise<boolean> {
     this.#waiting ??= this.#events.next()
     const none = Symbol('none')
-    const result = await Promise.race([this.#waiting, turns(patience).then(() => none)])
+    const result = await Promise.race([this.#waiting, turns(patience).then(() => none)]).catch(orThrow)
+    if (result === null) {
+      this.#waiting = null
+      this.#events = this.#resume()
+      return true
+    }
     if (typeof result === 'symbol') return false
     this.#waiting = null
     assert.equal(result.done ?? false, false)
@@ -79,13 +86,18 @@ class Client {
     return true
   }
 
-  async cut(): Promise<void> {
+  async cut(server: number): Promise<void> {
     await this.#events.return?.()
-    const late = this.#waiting === null ? null : await this.#waiting
+    const late = this.#waiting === null ? null : await this.#waiting.catch(orThrow)
     // An event that was on its way when the line was cut: the client may have got it or not.
     if (late !== null && late.done !== true && this.position % 2 === 0) this.#see(late.value)
     this.#waiting = null
-    this.#events = this.#stream.jobRuns({ ...this.query, after: this.lastCursor })
+    this.#server = server
+    this.#events = this.#resume()
+  }
+
+  #resume(): AsyncIterableIterator<RunEvent> {
+    return this.#servers[this.#server]!.jobRuns({ ...this.query, after: this.lastCursor })
   }
 
   #see({ cursor, run }: RunEvent): void {
@@ -106,41 +118,52 @@ class Client {
   }
 }
 
-test('however commits, slow readers, cuts and resumes interleave: every final state is seen once, and cursors rise', async () => {
+test('however commits, slow readers, failures, cuts and resumes at other servers interleave: every final state is seen once, and cursors rise', async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.array(step, { maxLength: 60 }),
+      fc.array(step, { minLength: 20, maxLength: 80 }),
       fc.array(fc.nat(3), { minLength: 1, maxLength: 20 }),
       fc.boolean(),
       // A page of all that is missed, and one of a part of it.
       fc.constantFrom(3, 9),
-      async (steps, delays, lateHeads, page) => {
+      // The fewer there are, the more often a server has none, and begins anew with the next.
+      fc.integer({ min: 1, max: 3 }),
+      async (steps, delays, lateHeads, page, count) => {
         const store = new ChangeStore()
         store.lateHeads = lateHeads
         let elapsed = 0
         let asked = 0
         store.delay = () => turns(delays[asked++ % delays.length] ?? 0)
         for (let job = 0; job < 3; job++) store.jobTags.set(`job_${job}`, job === 0 ? ['x'] : [])
-        const stream = streamOf(store, { limits: { ...TINY, page }, elapsed: () => elapsed })
-        const start = await stream.position()
+        let hearing: readonly number[] = [0, 1]
+        const servers = [0, 1].map((server) =>
+          streamOf(store, {
+            limits: { ...TINY, page },
+            elapsed: () => elapsed,
+            bus: { ...store.bus, subscribe: (listener) => store.bus.subscribe((hint) => hearing.includes(server) && listener(hint)) },
+          }),
+        )
+        const start = await servers[0]!.position()
         const queries: RunStreamQuery[] = [
           EVERYTHING,
           { ...EVERYTHING, jobIds: ['job_0', 'job_1'], checkpoints: true },
           { ...EVERYTHING, tags: ['x'], finalOnly: true },
         ]
         const wanted = [[0, 1, 2], [0, 1], [0]]
-        const clients = queries.map((query) => new Client(stream, query, start))
+        const clients = queries.slice(0, count).map((query) => new Client(servers, query, start))
 
         for (const one of steps) {
-          if (one.do === 'commit')
-            store.commit(
-              one.runs.map((run) => advance(store, run)).filter((change) => change !== null),
-              { hint: one.hint },
-            )
+          if (one.do === 'commit') {
+            hearing = one.heardBy
+            store.commit(one.runs.map((run) => advance(store, run)).filter((change) => change !== null))
+            hearing = [0, 1]
+          }
           if (one.do === 'pause') await turns(one.turns)
           // As where the process is frozen, and thawed.
           if (one.do === 'standStill') elapsed += 5_000
-          if (one.do === 'cut') await clients[one.reader]?.cut()
+          if (one.do === 'cut') await clients[one.reader]?.cut(one.server)
+          if (one.do === 'away') store.failure = new Error(AWAY)
+          if (one.do === 'back') store.failure = null
           // One change is taken, the rest of its page lies, and what comes meanwhile is heard of.
           if (one.do === 'leavePage') {
             await clients[one.reader]?.pull(20)
@@ -151,6 +174,7 @@ test('however commits, slow readers, cuts and resumes interleave: every final st
           if (one.do === 'pull') for (let time = 0; time < one.times; time++) await clients[one.reader]?.pull(one.patience)
         }
         // Where nothing happens any more: the newest state of each run was told, whatever follows.
+        store.failure = null
         store.hint()
         for (const [index, client] of clients.entries()) {
           while (await client.pull(60));
@@ -173,13 +197,24 @@ test('however commits, slow readers, cuts and resumes interleave: every final st
           )
           await client.close()
         }
-        assert.equal(stream.readers, 0)
+        assert.deepEqual(
+          servers.map(({ readers }) => readers),
+          [0, 0],
+        )
         assert.equal(store.listeners.size, 0)
       },
     ),
-    { numRuns: 300 },
+    { numRuns: 400 },
   )
 })
+
+const AWAY = 'the database is away'
+
+/** Accepts the one failure that there is. */
+function orThrow(error: unknown): null {
+  if (!(error instanceof Error) || error.message !== AWAY) throw error
+  return null
+}
 
 /** A run's next state, or null where it has ended. */
 function advance(store: ChangeStore, run: number): { id: string; jobId: string; status: RunStatus } | null {

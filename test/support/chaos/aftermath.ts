@@ -51,12 +51,19 @@ export function brokenPromises(tables: Tables, { runs, versions, deleted }: Ackn
 }
 
 /** Final states that the stream never told its one faithful reader. What came after its last cursor (a jitter's late run) it may not know. */
-export function unheard(tables: Tables, { finals, position }: Follower): string[] {
+export function unheard(tables: Tables, { finals, position }: Pick<Follower, 'finals' | 'position'>): string[] {
   const living = new Set(tables.jobs.filter(({ deletedAt }) => deletedAt === null).map(({ id }) => id))
   return tables.runs
     .filter(({ jobId, finishedAt, cursor }) => living.has(jobId) && finishedAt !== null && cursor <= position)
     .filter(({ id, status }) => finals.get(id) !== status)
     .map(({ id, status }) => `${id} is ${status}, and the stream told ${finals.get(id) ?? 'nothing'}`)
+}
+
+/** As unheard, of all that has ended by now, told within some seconds by streams that nobody cuts any more: one that sleeps does not. */
+export async function unheardWhileStanding(tables: Tables, follower: Follower): Promise<string[]> {
+  const missing = () => unheard(tables, { finals: follower.finals, position: Number.POSITIVE_INFINITY })
+  await follower.hears(() => missing().length === 0, 20_000)
+  return missing().map((what) => `${what} while nothing cut it`)
 }
 
 /** Runs said to have succeeded whose request never came. */

@@ -3,7 +3,7 @@ import { Cluster, type Member, type MemberRole } from '../cluster.ts'
 import { streamPosition } from '../jobs.ts'
 import { type OwnPostgres, startPostgres } from '../postgres.ts'
 import { onPostgres } from '../postgresRows.ts'
-import { becomesQuiet, brokenPromises, stopFiring, undelivered, unheard } from './aftermath.ts'
+import { becomesQuiet, brokenPromises, stopFiring, undelivered, unheard, unheardWhileStanding } from './aftermath.ts'
 import { type Acknowledged, nothingAcknowledged, RandomCaller } from './callers.ts'
 import { Follower } from './follower.ts'
 import type { Kinds } from './jobs.ts'
@@ -193,6 +193,8 @@ class Chaos {
     await stopFiring(url)
     const quiet = await becomesQuiet(url, this.#options)
     const word = await askProduct(url)
+    const ended = await readPostgresTables(this.#postgres.url)
+    for (const follower of followers) follower.problems.push(...(await unheardWhileStanding(ended, follower)))
     const position = await streamPosition(url)
     for (const follower of followers) {
       await follower.reaches(position, 60_000).catch((error: Error) => follower.problems.push(error.message))

@@ -86,6 +86,16 @@ export class Follower {
     return this.#socket?.readyState === WebSocket.OPEN
   }
 
+  /** Whether `told` comes to hold by what stands: a stream that fell asleep would be woken by a cut. Answers false after `timeout` ms. */
+  async hears(told: () => boolean, timeout: number): Promise<boolean> {
+    const deadline = Date.now() + timeout
+    while (!told()) {
+      if (Date.now() > deadline) return false
+      await Promise.race([new Promise<void>((resolve) => this.#waiting.push(resolve)), delay(500)])
+    }
+    return true
+  }
+
   /** Resolves when everything up to `cursor` was told, or throws after `timeout` ms. */
   async reaches(cursor: string, timeout: number): Promise<void> {
     // A connection that stands is told by a checkpoint every 30 s only; a new one as soon as it has caught up.
