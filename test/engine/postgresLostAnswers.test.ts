@@ -76,6 +76,41 @@ describe('a commit whose answer is lost', () => {
     assert.equal((await positionOf(store, job.id)).activeRuns, 1)
   })
 
+  it('of a claim: what has begun for nobody is interrupted, which costs no attempt, and begins anew', async (t) => {
+    const { store, loseNext } = await openLosing(t)
+    const job = await createJob(store)
+    const delivered: string[] = []
+    store.attach({
+      instanceId: 'ins_a',
+      free: () => 10,
+      leaseUntil: (now) => now + 30_000,
+      handlers: () => null,
+      deliver: (attempts) => void delivered.push(...attempts.map(({ runId, attempt }) => `${runId} ${attempt}`)),
+    })
+    const planned = await planRun(store, job, { dueAt: LATER + MINUTE })
+    const others = await createJob(store)
+    const plan = planOf(await positionOf(store, others.id), [runEntry(runOf(others, { occurrence: NOON + MINUTE }))])
+    loseNext()
+    // One begins in the commit of its plan, the other is looked for; both claims are of one instant.
+    await assert.rejects(store.commitPlans([plan], LATER + MINUTE), { code: 'UNAVAILABLE' })
+    loseNext()
+    await assert.rejects(store.beginForConsumer(LATER + MINUTE, 10), { code: 'UNAVAILABLE' })
+    assert.deepEqual(delivered, [])
+    const third = await planRun(store, job, { occurrence: NOON + 5 * MINUTE, dueAt: LATER + MINUTE })
+
+    assert.equal(await store.beginForConsumer(LATER + MINUTE + 5, 10), 3)
+    const { runs } = await store.ledger({ jobId: others.id, after: NOON, before: LATER, fromEnd: false, limit: 10 })
+    const begunWithPlan = runs[0]!.runId!
+    assert.deepEqual(delivered.toSorted(), [`${planned.id} 2`, `${begunWithPlan} 2`, `${third.id} 1`].toSorted())
+    for (const id of [planned.id, begunWithPlan]) {
+      const row = await store.run(id)
+      assert.deepEqual([row?.status, row?.attempt, row?.attemptsUsed], ['RUNNING', 2, 0])
+    }
+    // They are this process's own now, and nobody doubts them any more.
+    assert.equal(await store.beginForConsumer(LATER + MINUTE + 10, 10), 0)
+    assert.equal((await store.run(planned.id))?.attempt, 2)
+  })
+
   it('of a cancel: asked again the run has ended, and what waited for it goes on', async (t) => {
     const { store, loseNext } = await openLosing(t)
     const job = await createJob(store, { policies: { overlap: 'BUFFER_ALL' } })

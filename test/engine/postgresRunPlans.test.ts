@@ -5,6 +5,7 @@ import type { NewRun } from '../../src/domain/run.ts'
 import type { Database } from '../../src/engine/store/postgres/database.ts'
 import { Definitions } from '../../src/engine/store/postgres/definitions.ts'
 import { Planning } from '../../src/engine/store/postgres/plans.ts'
+import { DoubtfulClaims } from '../../src/engine/store/postgres/doubtfulClaims.ts'
 import { Room } from '../../src/engine/store/postgres/room.ts'
 import { Running } from '../../src/engine/store/postgres/running.ts'
 import { Settling } from '../../src/engine/store/postgres/settle.ts'
@@ -46,9 +47,9 @@ class Verbs {
     this.session = session
     this.#db = explainedDatabase(session)
     const definitions = new Definitions()
-    const room = new Room(keepingLog().log)
+    const room = new Room(keepingLog().log, () => {})
     this.#planning = new Planning(this.#db, { definitions, room })
-    this.#running = new Running(this.#db, { definitions, room })
+    this.#running = new Running(this.#db, { definitions, room, doubtful: new DoubtfulClaims(this.#db, async () => []) })
     this.#settling = new Settling(this.#db, definitions)
   }
 

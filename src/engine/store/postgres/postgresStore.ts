@@ -25,6 +25,7 @@ import { Room } from './room.ts'
 import { RunCommands } from './runCommands.ts'
 import { settings } from './settings.ts'
 import { Definitions } from './definitions.ts'
+import { DoubtfulClaims } from './doubtfulClaims.ts'
 import { Planning } from './plans.ts'
 import { Running } from './running.ts'
 import { Settling } from './settle.ts'
@@ -53,7 +54,7 @@ export interface PostgresStoreOptions {
  * is remembered in memory is compared with the rows, or is no older than its reader allows.
  */
 export async function postgresStore({ pool, reads, instanceId, bus, now, log }: PostgresStoreOptions): Promise<PostgresStore> {
-  const room = new Room(log)
+  const room = new Room(log, (claim) => doubtful.note(claim))
   const figures = new Figures(instanceId, now)
   const db = new Database(pool, {
     async beforeCommit(tx: Tx) {
@@ -76,8 +77,9 @@ export async function postgresStore({ pool, reads, instanceId, bus, now, log }: 
   const progress = new Progress(db)
   const definitions = new Definitions()
   const planning = new Planning(db, { definitions, room })
-  const running = new Running(db, { room, definitions })
   const settling = new Settling(db, definitions)
+  const doubtful = new DoubtfulClaims(db, (reports) => settling.settle(reports))
+  const running = new Running(db, { room, definitions, doubtful })
   const sweep = new Sweep(db, instanceId)
 
   return {

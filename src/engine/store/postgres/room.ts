@@ -1,7 +1,8 @@
-import type { Instant } from '../../../domain/instant.ts'
+import { type Instant, SECOND } from '../../../domain/instant.ts'
 import type { Log } from '../../ports.ts'
 import type { Consumer } from '../../queue/queue.ts'
 import type { BegunAttempt, Claim } from '../store.ts'
+import { isDatabaseAway } from './availability.ts'
 
 /** Attempts begun in one transaction. */
 const BEGUN_AT_ONCE = 500
@@ -18,11 +19,15 @@ export interface Starting {
  */
 export class Room {
   readonly #log: Log
+  readonly #inDoubt: (claim: Claim) => void
   #consumer: Consumer | null = null
   #taken = 0
+  #lastLease: Instant = 0
 
-  constructor(log: Log) {
+  /** `inDoubt`: called with each claim whose transaction failed for want of the database, and may have been committed all the same. */
+  constructor(log: Log, inDoubt: (claim: Claim) => void) {
     this.#log = log
+    this.#inDoubt = inDoubt
   }
 
   attach(consumer: Consumer): void {
@@ -39,12 +44,23 @@ export class Room {
     if (consumer === null) return work(null)
     const room = Math.max(0, Math.min(BEGUN_AT_ONCE, limit, consumer.free() - this.#taken))
     this.#taken += room
+    const leaseUntil = this.#ownEnd(consumer.leaseUntil(now))
+    const claim = { instanceId: consumer.instanceId, now, leaseUntil, handlers: consumer.handlers() }
     try {
-      const claim = { instanceId: consumer.instanceId, now, leaseUntil: consumer.leaseUntil(now), handlers: consumer.handlers() }
       return await work({ claim, room })
+    } catch (error) {
+      if (isDatabaseAway(error)) this.#inDoubt(claim)
+      throw error
     } finally {
       this.#taken -= room
     }
+  }
+
+  /** The end of a lease, moved on by a millisecond or a few where another claim has it: what a claim has begun is known by it. */
+  #ownEnd(leaseUntil: Instant): Instant {
+    const isNear = leaseUntil > this.#lastLease - SECOND && leaseUntil <= this.#lastLease
+    this.#lastLease = isNear ? this.#lastLease + 1 : leaseUntil
+    return this.#lastLease
   }
 
   /** A worker that is gone, or breaks its word, has its attempts recovered like those of a process that died. */

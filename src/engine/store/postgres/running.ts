@@ -7,6 +7,7 @@ import { instantText, numberArray, textArray } from './columns.ts'
 import { MARKED, NEXT, noteHead } from './cursors.ts'
 import type { Database, Tx } from './database.ts'
 import type { Definitions } from './definitions.ts'
+import type { DoubtfulClaims } from './doubtfulClaims.ts'
 import type { Room } from './room.ts'
 
 /** Of RETRYING runs whose wait is over so many are looked at, earliest first, before priority decides among them. */
@@ -91,11 +92,16 @@ export class Running implements Pick<Store, 'beginReady' | 'nextReadyAt' | 'rene
   readonly #db: Database
   readonly #room: Room
   readonly #definitions: Definitions
+  readonly #doubtful: DoubtfulClaims
 
-  constructor(db: Database, { room, definitions }: { readonly room: Room; readonly definitions: Definitions }) {
+  constructor(
+    db: Database,
+    { room, definitions, doubtful }: { readonly room: Room; readonly definitions: Definitions; readonly doubtful: DoubtfulClaims },
+  ) {
     this.#db = db
     this.#room = room
     this.#definitions = definitions
+    this.#doubtful = doubtful
   }
 
   async beginReady(claim: Claim, limit: number): Promise<readonly BegunAttempt[]> {
@@ -103,7 +109,8 @@ export class Running implements Pick<Store, 'beginReady' | 'nextReadyAt' | 'rene
   }
 
   /** Begins runs that may start, up to `limit` and as many as the worker of this process has room for, and delivers them. Answers how many. */
-  beginForConsumer(now: Instant, limit: number): Promise<number> {
+  async beginForConsumer(now: Instant, limit: number): Promise<number> {
+    await this.#doubtful.undo(now)
     return this.#room.take(now, limit, async (starting) => {
       if (starting === null || starting.room <= 0) return 0
       return this.#db.transaction(async (tx) => {
