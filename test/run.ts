@@ -81,9 +81,9 @@ const LONG = [
   /^test\/(clients|domain\/cronOracle)/,
 ]
 /** Load without end, beside which others would be late. They promise what holds at any speed, so two of them may share the machine. */
-const LOADS = /^test\/system\/(chaos|clusterChaos|crash|cuts)\.test\.ts$/
-/** They promise how late something is at most, and would be late beside others. */
-const PROMISES = /^test\/system\/(firing|unyielding)\.test\.ts$/
+const LOADS = /^test\/system\/(clusterChaos|crash|cuts)\.test\.ts$/
+/** They promise how late something is at most (chaos: how soon a handler that never yields is ended), and would be late beside others. */
+const PROMISES = /^test\/system\/(chaos|firing|unyielding)\.test\.ts$/
 
 /** Which files run side by side, one group after the other. */
 function groupsOf(files: readonly string[], jobs: number): readonly { readonly files: readonly string[]; readonly lanes: number }[] {
