@@ -56,7 +56,7 @@ class Verbs {
   /** Plans a run of each of these jobs, as a command would find them. */
   async plan(numbers: readonly number[], overrides: Partial<NewRun> = {}): Promise<readonly NewRun[]> {
     const positions = await this.session.rowsOnce<GuardedPlan['from'] & { jobId: string; scheduledRuns: number }>(
-      `SELECT "jobId", version, "plannedUntil", "activeRuns", "scheduledRuns" FROM "JobPosition" WHERE "jobId" = ANY($1)`,
+      `SELECT "jobId", version, "plannedUntil", "activeRuns", "lastRunId", "scheduledRuns" FROM "JobPosition" WHERE "jobId" = ANY($1)`,
       [numbers.map(jobNumbered)],
     )
     this.session.explained.length = 0

@@ -90,7 +90,7 @@ export interface Store {
   /** The active runs of these jobs, by job id, earliest due first. */
   activeRuns(jobIds: readonly string[]): Promise<ReadonlyMap<string, readonly ActiveRun[]>>
   /**
-   * Writes plans. Each is guarded by the position it was made from (`plannedUntil`, `version`, `activeRuns`): where that has moved,
+   * Writes plans. Each is guarded by the position it was made from (`from`): where that has moved,
    * nothing of the plan is written and it answers false; somebody else planned it or the job changed, a normal answer.
    * Runs that may start and that this process has room for are begun in the same commit, where the engine can.
    */

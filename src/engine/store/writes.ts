@@ -98,7 +98,8 @@ export type RunChangeResult<Refusal> = { readonly kind: 'written' } | { readonly
 
 export interface GuardedPlan {
   readonly plan: Plan
-  readonly from: Pick<Position, 'plannedUntil' | 'version' | 'activeRuns'>
+  /** What it was made from: a run that was added or has ended since shows in one of the last two. */
+  readonly from: Pick<Position, 'plannedUntil' | 'version' | 'activeRuns' | 'lastRunId'>
 }
 
 /** Who begins attempts, until when the claim holds without renewal, and the clock. */

@@ -5,6 +5,7 @@ import type { Hint } from '../../../src/engine/bus/bus.ts'
 import type { Engine } from '../../../src/engine/engine.ts'
 import {
   allRuns,
+  beginAll,
   changeJob,
   createJob,
   LATER,
@@ -17,6 +18,7 @@ import {
   runEntry,
   runOf,
   runRow,
+  settleOne,
   spanEntry,
   spanOf,
   statusOf,
@@ -124,6 +126,14 @@ export function planContract(open: Open): void {
       [
         'the position moved',
         async ({ store }: Engine, id: string) => changeJob(store, id, () => ({ position: { plannedUntil: NOON + 1 } })),
+      ],
+      [
+        // As many are active as before, but not the same: what overlaps with what was decided without it.
+        'a run was added, and one has ended',
+        async ({ store }: Engine, id: string) => {
+          await changeJob(store, id, (job) => ({ runs: [manualRunOf(job)] }))
+          await settleOne(store, (await beginAll(store))[0]!)
+        },
       ],
       ['the job was deleted', async ({ store }: Engine, id: string) => changeJob(store, id, () => ({ delete: true }))],
     ] as const) {

@@ -191,7 +191,12 @@ async function readyWait(tx: Tx, { now, handlers }: Claim): Promise<boolean> {
 }
 
 function isFrom(from: GuardedPlan['from'], position: HeldPosition): boolean {
-  return position.plannedUntil === from.plannedUntil && position.version === from.version && position.activeRuns === from.activeRuns
+  return (
+    position.plannedUntil === from.plannedUntil &&
+    position.version === from.version &&
+    position.activeRuns === from.activeRuns &&
+    position.lastRunId === from.lastRunId
+  )
 }
 
 /** Pauses that have ended, and schedules that have nothing left: the changes of jobs that no command made, each told once. */

@@ -85,7 +85,8 @@ export class Plans {
         standing === undefined ||
         standing.plannedUntil !== from.plannedUntil ||
         standing.version !== from.version ||
-        standing.activeRuns !== from.activeRuns
+        standing.activeRuns !== from.activeRuns ||
+        standing.lastRunId !== from.lastRunId
       )
         return false
       this.#write(tx, plan, standing, now, chosen)
