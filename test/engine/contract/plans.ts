@@ -118,15 +118,9 @@ export function planContract(open: Open): void {
     })
 
     for (const [what, disturb] of [
-      [
-        'a command changed the job',
-        async ({ store }: Engine, id: string) => changeJob(store, id, (job) => ({ job: { ...job, version: 2 } })),
-      ],
+      ['a command changed the job', ({ store }: Engine, id: string) => changeJob(store, id, (job) => ({ job: { ...job, version: 2 } }))],
       ['a run was added', async ({ store }: Engine, id: string) => changeJob(store, id, (job) => ({ runs: [manualRunOf(job)] }))],
-      [
-        'the position moved',
-        async ({ store }: Engine, id: string) => changeJob(store, id, () => ({ position: { plannedUntil: NOON + 1 } })),
-      ],
+      ['the position moved', ({ store }: Engine, id: string) => changeJob(store, id, () => ({ position: { plannedUntil: NOON + 1 } }))],
       [
         // As many are active as before, but not the same: what overlaps with what was decided without it.
         'a run was added, and one has ended',
