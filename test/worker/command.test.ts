@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { chmodSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { setImmediate as turn } from 'node:timers/promises'
+import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 import type { Outcome } from '../../src/domain/run.ts'
 import { createCommandPerformer } from '../../src/worker/targets/command.ts'
 import { createAllowedCommands } from '../../src/worker/targets/commandList.ts'
@@ -40,12 +40,11 @@ async function gone(pid: number): Promise<void> {
     } catch {
       return
     }
-    await turn()
+    await delay(5)
   }
 }
 
-// Side by side: some wait for the 5 s that a command has left.
-describe('command targets', { concurrency: 4 }, () => {
+describe('command targets', () => {
   it('get the payload on standard input, without a shell between', async () => {
     const attempt = begin(NODE, ['-e', 'process.stdin.pipe(process.stdout); process.stderr.write(process.argv[1])', '$HOME; *'], {
       payload: { a: ['ü', null] },
@@ -134,34 +133,37 @@ describe('command targets', { concurrency: 4 }, () => {
     assert.deepEqual(await plain.outcome, { kind: 'CANCELLED' })
   })
 
-  it('that ignore TERM are killed after 5 s, with the children that they started', async () => {
-    const attempt = shell(
-      `trap '' TERM; sh -c 'trap "" TERM; echo child $$; while :; do sleep 1; done' & echo parent $$; wait; while :; do sleep 1; done`,
-    )
-    const pids = await Promise.all(
-      [/^parent (\d+)/, /^child (\d+)/].map(async (line) => Number(line.exec((await attempt.told(line)).message)?.[1])),
-    )
-    const abortedAt = performance.now()
-    attempt.abort()
-    assert.deepEqual(await attempt.outcome, { kind: 'CANCELLED' })
-    const took = performance.now() - abortedAt
-    assert.ok(took > 4_900 && took < 7_000, `${took} ms`)
-    await Promise.all(pids.map(gone))
-  })
+  // Side by side: they only wait for the seconds that a command has left.
+  describe('of which something does not end', { concurrency: true }, () => {
+    it('that ignore TERM are killed after 5 s, with the children that they started', async () => {
+      const attempt = shell(
+        `trap '' TERM; sh -c 'trap "" TERM; echo child $$; while :; do sleep 1; done' & echo parent $$; wait; while :; do sleep 1; done`,
+      )
+      const pids = await Promise.all(
+        [/^parent (\d+)/, /^child (\d+)/].map(async (line) => Number(line.exec((await attempt.told(line)).message)?.[1])),
+      )
+      const abortedAt = performance.now()
+      attempt.abort()
+      assert.deepEqual(await attempt.outcome, { kind: 'CANCELLED' })
+      const took = performance.now() - abortedAt
+      assert.ok(took > 4_900 && took < 7_000, `${took} ms`)
+      await Promise.all(pids.map(gone))
+    })
 
-  it('whose children ignore TERM have them killed, though they themselves end at once', async () => {
-    const attempt = shell(`(trap '' TERM; echo child $(exec sh -c 'echo $PPID'); while :; do sleep 1; done) & wait`)
-    const child = Number(/\d+/.exec((await attempt.told(/^child/)).message)?.[0])
-    attempt.abort()
-    assert.deepEqual(await attempt.outcome, { kind: 'CANCELLED' })
-    await gone(child)
-  })
+    it('whose children ignore TERM have them killed, though they themselves end at once', async () => {
+      const attempt = shell(`(trap '' TERM; echo child $(exec sh -c 'echo $PPID'); while :; do sleep 1; done) & wait`)
+      const child = Number(/\d+/.exec((await attempt.told(/^child/)).message)?.[0])
+      attempt.abort()
+      assert.deepEqual(await attempt.outcome, { kind: 'CANCELLED' })
+      await gone(child)
+    })
 
-  it('end when they end, though something that they left behind keeps their output open', async () => {
-    const attempt = shell('sleep 60 & echo left $!; exit 0')
-    const child = Number(/\d+/.exec((await attempt.told(/^left/)).message)?.[0])
-    assert.equal((await attempt.outcome).kind, 'SUCCEEDED')
-    process.kill(child)
+    it('end when they end, though something that they left behind keeps their output open', async () => {
+      const attempt = shell('sleep 60 & echo left $!; exit 0')
+      const child = Number(/\d+/.exec((await attempt.told(/^left/)).message)?.[0])
+      assert.equal((await attempt.outcome).kind, 'SUCCEEDED')
+      process.kill(child)
+    })
   })
 
   it('do not outlive a server that ends', async () => {

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { setImmediate as turn } from 'node:timers/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Outcome } from '../../src/domain/run.ts'
 import { createPerformers, type TargetPerformers } from '../../src/worker/targets/performers.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
@@ -125,7 +125,7 @@ describe('handlers that misbehave', { concurrency: true }, () => {
       attempt.abort()
       assert.deepEqual(await attempt.outcome, CANCELLED)
       await works()
-      while (lives(Number(fields?.pid))) await turn()
+      while (lives(Number(fields?.pid))) await delay(5)
       await works()
     })
   })
@@ -255,7 +255,7 @@ describe('handlers that misbehave', { concurrency: true }, () => {
       await once(server, 'close')
       const pid = Number(said)
       assert.ok(pid > 0, said)
-      while (lives(pid)) await turn()
+      while (lives(pid)) await delay(5)
     })
   })
 })
