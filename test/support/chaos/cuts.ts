@@ -49,8 +49,9 @@ const LONGEST_LIFE = 150
 export async function followThroughCuts(options: CutsOptions): Promise<CutsOutcome> {
   const random = seeded(options.seed)
   const process = new KilledProcess({ directory: options.directory, env: { LOG_LEVEL: 'warn', ORRERY_CONCURRENCY: '500' } })
-  const jobs = await createBusyJobs(await process.url(), options.jobs)
+  // Before the jobs: the first of them fire while the others are created.
   const after = await streamPosition(await process.url())
+  const jobs = await createBusyJobs(await process.url(), options.jobs)
   const filters: StreamFilter[] = [
     {},
     { jobIds: jobs.slice(0, Math.ceil(jobs.length / 3)) },

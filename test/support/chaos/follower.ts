@@ -125,8 +125,13 @@ export class Follower {
     const opened = (socket: WebSocket): void => {
       this.#socket = socket
     }
+    const via = this.#options.via?.() ?? null
     const failed = ({ message }: Error): void => {
-      if (/response: 4\d\d/.test(message)) this.problems.push(`the connection was refused: ${message}`)
+      if (!/response: 4\d\d/.test(message)) return
+      const refused = () => this.problems.push(`the connection was refused: ${message}`)
+      if (via === null) refused()
+      // What stands between leads to whoever answers now, and may have led to another process than the one that was meant.
+      else void this.#options.url().then((now) => now === url && refused())
     }
     class Ours extends WebSocket {
       constructor(address: string, protocols?: string | string[]) {
@@ -138,7 +143,7 @@ export class Follower {
     }
     this.connections += 1
     const client = createClient({
-      url: (this.#options.via?.() ?? url).replace(/^http/, 'ws'),
+      url: (via ?? url).replace(/^http/, 'ws'),
       webSocketImpl: Ours,
       retryAttempts: 0,
       lazy: true,
