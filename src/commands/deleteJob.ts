@@ -17,13 +17,11 @@ export async function deleteJob(
     if (conflict !== null) return { refuse: [conflict] }
     const now = context.now()
     const { plan, job, moment } = closeUpToNow(current, now)
-    // What this last planning would have started is cancelled with the rest.
-    const planned = plan.entries.flatMap((entry) => (entry.kind === 'run' ? [entry.run.id] : []))
     return {
       job: { ...job, version: job.version + 1, updatedAt: now },
       plan,
       position: { plannedUntil: moment, wakeAt: null, nextRunAt: null, completed: true },
-      cancels: [...current.active.map((run) => run.id), ...planned],
+      // Cancels all that is active by then, what this last planning would have started included.
       delete: true,
       event: 'DELETED',
       now,

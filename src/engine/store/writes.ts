@@ -52,7 +52,7 @@ export interface JobWrite {
   readonly runs?: readonly NewRun[]
   /** Active runs to cancel: QUEUED and RETRYING ones end at once, RUNNING ones are asked. */
   readonly cancels?: readonly string[]
-  /** Marks the job deleted and frees its name. */
+  /** Cancels all runs of the job, at the end, marks it deleted and frees its name. */
   readonly delete?: boolean
   /** What the stream of jobs is told. */
   readonly event: JobChange | null

@@ -35,7 +35,9 @@ interface FreedKey {
 const FREED = columns<FreedKey>({ jobId: text((f) => f.jobId), key: text((f) => f.key) })
 const FREE_KEYS = `UPDATE "Run" r SET "idempotencyKey" = NULL FROM ${FREED.table('v')} WHERE r."jobId" = v."jobId" AND r."idempotencyKey" = v.key`
 // In one go, and in the order in which everybody locks runs: what follows cancels them in several steps.
-const HOLD_ENDING = `SELECT id FROM "Run" WHERE id = ANY($1::text[]) OR ("jobId" = ANY($2::text[]) AND "finishedAt" IS NULL) ORDER BY id FOR UPDATE`
+const HOLD_ENDING = `SELECT count(*) FROM (
+    SELECT FROM "Run" WHERE id = ANY($1::text[]) OR ("jobId" = ANY($2::text[]) AND "finishedAt" IS NULL) ORDER BY id FOR UPDATE
+  ) held`
 
 /** Calls that share a transaction. */
 const MOST_CALLS = 100
