@@ -14,6 +14,7 @@ describe(`7 processes on Postgres that are killed, frozen past their lease, and 
       jobs: 120,
       members: { api: 2, scheduler: 2, worker: 3 },
       span: 20_000,
+      least: { blows: 5, runs: 15 },
       blowEvery: 2_500,
       lease: 2_000,
       patience: 4_000,

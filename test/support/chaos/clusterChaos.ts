@@ -20,6 +20,8 @@ export interface ClusterChaosOptions {
   readonly members: Readonly<Record<MemberRole, number>>
   /** How long commands are given and processes killed, in ms. */
   readonly span: number
+  /** It goes on for longer until there were so many, as on a busy machine. */
+  readonly least?: { readonly blows: number; readonly runs: number }
   /** Between two blows, in ms. */
   readonly blowEvery: number
   /** ORRERY_LEASE, in ms: frozen processes stay so for longer. */
@@ -124,7 +126,9 @@ class Chaos {
     tell(`${acknowledged.versions.size} jobs created`)
 
     const ends = Date.now() + span
-    const over = () => Date.now() >= ends
+    const { blows, runs } = this.#options.least ?? { blows: 0, runs: 0 }
+    const dealt = () => Object.values(this.#blows).reduce((sum, count) => sum + count, 0)
+    const over = () => Date.now() >= ends && dealt() >= blows && acknowledged.runs.size >= runs
     await Promise.all([...callers.map((caller) => caller.call(over, rest)), this.#strike(over, followers[0]!)])
     await Promise.all(this.#passing)
     await cluster.ready()
