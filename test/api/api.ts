@@ -120,6 +120,8 @@ export async function openApi(t: TestContext, options: { targetRules?: TargetRul
       assert.deepEqual(validateDocument(schema, document), [])
       const source = await subscribe({ schema, document, variableValues, contextValue: context() })
       assert.ok(Symbol.asyncIterator in source, JSON.stringify(source))
+      // The place where it starts is being asked for; what a test does next shall come after it. This shares the answer, or has a later one.
+      await engine.store.streamHead()
       const results = source[Symbol.asyncIterator]()
       t.after(() => results.return?.())
       return {
