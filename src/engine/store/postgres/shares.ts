@@ -3,6 +3,7 @@ import type { Position } from '../../../domain/job.ts'
 import type { Store } from '../store.ts'
 import type { Database } from './database.ts'
 import { instantText } from './columns.ts'
+import { POSITION } from './locks.ts'
 
 /** A job of another scheduler's share is planned by this one when it is so late. */
 const PATIENCE: Milliseconds = 750
@@ -17,16 +18,15 @@ export interface Share {
   readonly of: number
 }
 
-const POSITION = `"jobId", version, "plannedUntil", "wakeAt", "nextRunAt", "scheduledRuns", "activeRuns", "trailingVerdictId", "failuresInRow", completed, "lastRunId"`
 /** The number of a job: the same for every process of the database. */
 const NUMBER = 'hashtext("jobId")::bigint + 2147483648'
 const OWN = `(${NUMBER}) % $1::int = $2::int`
 const OTHERS = `(${NUMBER}) % $1::int <> $2::int`
 
-export const DUE = `SELECT ${POSITION} FROM "JobPosition" WHERE "wakeAt" <= $1 ORDER BY "wakeAt" LIMIT $2`
-export const DUE_OWN = `SELECT ${POSITION} FROM "JobPosition" WHERE ${OWN} AND "wakeAt" <= $3 ORDER BY "wakeAt" LIMIT $4`
+export const DUE = `SELECT ${POSITION.names} FROM "JobPosition" WHERE "wakeAt" <= $1 ORDER BY "wakeAt" LIMIT $2`
+export const DUE_OWN = `SELECT ${POSITION.names} FROM "JobPosition" WHERE ${OWN} AND "wakeAt" <= $3 ORDER BY "wakeAt" LIMIT $4`
 // Those that somebody holds are being planned, or about to be changed.
-export const DUE_OTHERS = `SELECT ${POSITION} FROM "JobPosition" WHERE ${OTHERS} AND "wakeAt" <= $3 ORDER BY "wakeAt" LIMIT $4 FOR UPDATE SKIP LOCKED`
+export const DUE_OTHERS = `SELECT ${POSITION.names} FROM "JobPosition" WHERE ${OTHERS} AND "wakeAt" <= $3 ORDER BY "wakeAt" LIMIT $4 FOR UPDATE SKIP LOCKED`
 export const NEXT = `SELECT "wakeAt" AS at FROM "JobPosition" WHERE "wakeAt" IS NOT NULL ORDER BY "wakeAt" LIMIT 1`
 export const NEXT_OWN = `SELECT "wakeAt" AS at FROM "JobPosition" WHERE ${OWN} AND "wakeAt" IS NOT NULL ORDER BY "wakeAt" LIMIT 1`
 
